@@ -1,0 +1,83 @@
+# Zuoxi: `make demo` shows the desk with a ringing phone, `make test` proves it on a real Asterisk.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environments: made when missing, made anew when a lock file changed --------------------------
+$(VENV)/.base: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Zuoxi needs Python 3.11 or newer; this is $$($(PYTHON) --version)."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv is missing. Run:  apt-get install git make python3-venv"; exit 1; }
+	@echo "making the virtual environment (about half a minute, once) ..."
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then \
+	   uv pip install --quiet --python $(RUN)/python --require-hashes -r requirements.lock; \
+	 else $(RUN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock; fi
+	@printf '#!%s\nimport sys\nfrom zuoxi import main\nsys.exit(main())\n' "$(CURDIR)/$(RUN)/python" > $(RUN)/zuoxi
+	@chmod +x $(RUN)/zuoxi
+	@echo "$(CURDIR)" > "$$($(RUN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zuoxi.pth"
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.base
+	@echo "installing what the tests need ..."
+	@if command -v uv >/dev/null; then \
+	   uv pip install --quiet --python $(RUN)/python --require-hashes -r requirements-dev.lock; \
+	 else $(RUN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.lock; fi
+	@touch $@
+
+# --- the two commands of the README ---------------------------------------------------------------
+demo: $(VENV)/.base ## the desk with a ringing phone: no root, no Docker, no Asterisk
+	@$(RUN)/zuoxi demo
+
+test: check laboratory ## everything, on real parts: Asterisk, SIPp, PostgreSQL, Chromium
+	@$(RUN)/python -m pytest
+
+# --- pieces ---------------------------------------------------------------------------------------
+check: $(VENV)/.dev ## format, lint, types, import contracts, templates, lock files
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/lint-imports
+	@$(RUN)/mypy
+	@$(RUN)/djlint --check --quiet agent_ui/templates
+	@$(RUN)/djlint --lint --quiet agent_ui/templates
+
+laboratory: $(VENV)/.dev
+	@$(RUN)/python -m tests.lab install
+
+lab: $(VENV)/.dev ## a real Asterisk with callers and agents to play with
+	@$(RUN)/python -m tests.lab
+
+bench: $(VENV)/.dev ## the quick benchmark, at most 4 minutes
+	@$(RUN)/python -m tests.bench
+
+golden: $(VENV)/.dev ## write the expected calls of the golden traces anew (review by git diff)
+	@$(RUN)/python -m tests.golden
+
+screens: $(VENV)/.dev laboratory ## take the screenshots of tests/browser/screens anew
+	@$(RUN)/python -m tests.browser.screens
+
+migration: $(VENV)/.dev ## a new migration: make migration m="what it does"
+	@$(RUN)/python -m crm_core.migrations revision "$(m)"
+
+vendor: ## build the browser's vendor files anew (the only place where Node is needed)
+	@cd agent_ui/frontend && npm ci --ignore-scripts --silent && node build.mjs
+
+vendor-check: vendor ## fail if the committed vendor files are not what the build makes
+	@git diff --exit-code -- agent_ui/static/vendor
+
+lock: $(VENV)/.dev ## the lock files anew from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements.lock
+	@uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --universal --python-version 3.11 --quiet -o requirements-dev.lock
+
+demo-reset: ## forget what the demonstration has stored
+	@rm -rf var/demo
+
+.PHONY: help demo test check laboratory lab bench golden screens migration vendor vendor-check lock demo-reset

@@ -1,0 +1,1 @@
+"""What people see: pages, the live socket, and the JSON interface for other programs."""

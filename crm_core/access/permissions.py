@@ -1,0 +1,76 @@
+"""Permissions, data scope, and the four preset roles: one table, read by every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What a role may do. A route, socket topic or export names the one it needs."""
+
+    TAKE_CALLS = "take_calls"
+    """Sign in with a device; be offered calls; hang up the own call."""
+    READ_CALLS = "read_calls"
+    READ_LIVE = "read_live"
+    READ_CUSTOMERS = "read_customers"
+    WRITE_CUSTOMERS = "write_customers"
+    WRITE_NOTES = "write_notes"
+    REVEAL_NUMBERS = "reveal_numbers"
+    ADMINISTER = "administer"
+
+
+class DataScope(StrEnum):
+    """Whose rows a role sees (domain 4.11): a filter on every query, beside the permission."""
+
+    OWN = "own"
+    TEAM = "team"
+    PROJECT = "project"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetRole:
+    permissions: frozenset[Permission]
+    scope: DataScope
+
+
+_P = Permission
+
+PRESET_ROLES: Mapping[str, PresetRole] = {
+    "agent": PresetRole(
+        permissions=frozenset(
+            {
+                _P.TAKE_CALLS,
+                _P.READ_CALLS,
+                _P.READ_LIVE,
+                _P.READ_CUSTOMERS,
+                _P.WRITE_CUSTOMERS,
+                _P.WRITE_NOTES,
+            }
+        ),
+        scope=DataScope.OWN,
+    ),
+    "outbound_caller": PresetRole(
+        permissions=frozenset(
+            {_P.TAKE_CALLS, _P.READ_CALLS, _P.READ_LIVE, _P.READ_CUSTOMERS, _P.WRITE_NOTES}
+        ),
+        scope=DataScope.OWN,
+    ),
+    "supervisor": PresetRole(
+        permissions=frozenset(
+            {
+                _P.READ_CALLS,
+                _P.READ_LIVE,
+                _P.READ_CUSTOMERS,
+                _P.WRITE_CUSTOMERS,
+                _P.WRITE_NOTES,
+                _P.REVEAL_NUMBERS,
+            }
+        ),
+        scope=DataScope.TEAM,
+    ),
+    "admin": PresetRole(permissions=frozenset(Permission), scope=DataScope.ALL),
+}
+"""The roles that ship. `admin` holds every permission; taking calls included, for small centres."""

@@ -1,0 +1,157 @@
+"""Where facts are told and questions asked: the memory bus of a single process.
+
+`publish` calls every listener at once, in the order of subscription, before it returns: the way of a
+ringing phone to the agent's socket has no queue in it. A listener must therefore not block and not
+await; whoever needs time takes a `stream` and reads it at his own pace. An exception in a listener
+is logged and hurts nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crm_core.events import Event
+
+log = logging.getLogger("zuoxi.bus")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event with its place on the bus. `seq` is `epoch-n`, opaque to everybody outside."""
+
+    seq: str
+    event: Event
+
+
+Listener = Callable[[Envelope], None]
+Answerer = Callable[[Any], Awaitable[Any]]
+
+
+class Bus(Protocol):
+    """What the four packages know of a bus."""
+
+    def publish(self, event: Event) -> Envelope: ...
+    def subscribe(self, listener: Listener) -> Callable[[], None]: ...
+    def stream(self) -> Stream: ...
+    def answer(self, question: type[Any], answerer: Answerer) -> None: ...
+    async def ask(self, question: Any, timeout: float) -> Any | None: ...  # noqa: ASYNC109
+    def since(self, seq: str) -> Sequence[Envelope] | None: ...
+    @property
+    def seq(self) -> str: ...
+
+
+class Stream:
+    """Every event from the moment of asking on, in order, never dropped: read with `async for`.
+
+    `drain` gives what is there without waiting. Its length is how far the reader is behind.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Envelope] = deque()
+        self._woken = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, envelope: Envelope) -> None:
+        self._waiting.append(envelope)
+        self._woken.set()
+
+    def close(self) -> None:
+        """No more events: the reader ends once it has read what is there."""
+        self._closed = True
+        self._woken.set()
+
+    def drain(self) -> list[Envelope]:
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    async def wait(self) -> bool:
+        """Until something is there (true) or the stream is closed and empty (false)."""
+        while not self._waiting:
+            if self._closed:
+                return False
+            self._woken.clear()
+            await self._woken.wait()
+        return True
+
+    async def __aiter__(self) -> AsyncIterator[Envelope]:
+        while await self.wait():
+            yield self._waiting.popleft()
+
+
+class MemoryBus:
+    """The bus of `zuoxi run` and `zuoxi demo`: one process, nothing leaves it.
+
+    Keeps the last `keep` envelopes, so that a browser that lost its link gets what it missed.
+    """
+
+    def __init__(self, keep: int = 5000) -> None:
+        self._epoch = secrets.token_hex(4)
+        self._count = 0
+        self._kept: deque[Envelope] = deque(maxlen=keep)
+        self._listeners: list[Listener] = []
+        self._answerers: dict[type[Any], Answerer] = {}
+
+    @property
+    def seq(self) -> str:
+        return f"{self._epoch}-{self._count}"
+
+    def publish(self, event: Event) -> Envelope:
+        self._count += 1
+        envelope = Envelope(f"{self._epoch}-{self._count}", event)
+        self._kept.append(envelope)
+        for listener in self._listeners:
+            try:
+                listener(envelope)
+            except Exception:
+                log.exception("a listener failed on %s", type(event).__name__)
+        return envelope
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Returns its own unsubscribe."""
+        self._listeners = [*self._listeners, listener]
+
+        def unsubscribe() -> None:
+            self._listeners = [kept for kept in self._listeners if kept is not listener]
+
+        return unsubscribe
+
+    def stream(self) -> Stream:
+        stream = Stream()
+        self.subscribe(stream.put)
+        return stream
+
+    def answer(self, question: type[Any], answerer: Answerer) -> None:
+        """Who answers this kind of question or command; the later one replaces the earlier."""
+        self._answerers[question] = answerer
+
+    async def ask(self, question: Any, timeout: float) -> Any | None:  # noqa: ASYNC109
+        """The answer, or None: nobody answers such questions, or not in `timeout` seconds."""
+        answerer = self._answerers.get(type(question))
+        if answerer is None:
+            return None
+        try:
+            async with asyncio.timeout(timeout):
+                return await answerer(question)
+        except TimeoutError:
+            log.warning("no answer to %s in %.1f s", type(question).__name__, timeout)
+            return None
+
+    def since(self, seq: str) -> Sequence[Envelope] | None:
+        """What came after `seq`, or None: unknown epoch, or too long ago (send a snapshot)."""
+        epoch, _, count = seq.rpartition("-")
+        if epoch != self._epoch or not count.isdecimal():
+            return None
+        missed = self._count - int(count)
+        if missed < 0 or missed > len(self._kept):
+            return None
+        return list(self._kept)[len(self._kept) - missed :]

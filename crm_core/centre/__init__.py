@@ -1,0 +1,1 @@
+"""The nouns of a centre: projects, hotlines, teams, queues and seats."""

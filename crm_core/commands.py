@@ -1,0 +1,131 @@
+"""What somebody wants done: commands (imperative, one handler each) and questions.
+
+A command is asked on the bus (`bus.ask`) where an answer is needed, and ends in a fact: done, or
+`CommandRefused`. Each class says in `Answer` what comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_core.events import Direction, Feed
+from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The answer to a command: `refused` is a sentence for people, None when it was done."""
+
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Something to do on one PBX. Answered by `Done`."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMember(Command):
+    """Make an agent's device a member of a queue, under the agent number. Doing it twice is once."""
+
+    queue: str
+    interface: str
+    agent_number: str
+    penalty: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMember(Command):
+    """Take a device out of a queue. Doing it twice is once."""
+
+    queue: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseMember(Command):
+    """Offer nothing to this device, in all queues. Reasons that begin `zx:` are the product's own."""
+
+    interface: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpauseMember(Command):
+    """Offer calls to this device again, in all queues."""
+
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp(Command):
+    """End a call. `leg` (a Uniqueid) if given, else every leg of the call."""
+
+    call: CallId
+    leg: str | None = None
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCalls:
+    """Which calls of this PBX have no end yet? Answered by `tuple[OpenCall, ...]`."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A call without an end, with all that the tracker needs to go on with it."""
+
+    call: CallId
+    boot: BootId
+    direction: Direction
+    last_seen_at: datetime
+    channels: tuple[tuple[str, str], ...]
+    """(Uniqueid, Linkedid) of every leg that was ever seen."""
+    passes: tuple[QueuePassKey, ...]
+    """Passes that AMI opened, closed ones too: the next entry's ordinal depends on them."""
+    open_passes: tuple[QueuePassKey, ...]
+    attempts: int
+    """Rings so far: the next `CallOffered.attempt` is one more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPosition:
+    """How far was a feed followed? Answered by `FeedState | None`."""
+
+    pbx: PbxId
+    feed: Feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """What `feeds` keeps: `position` as `FeedAdvanced` gave it, `heard_until` as `FeedHeard` did."""
+
+    position: str | None
+    heard_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBoots:
+    """Which runs of this PBX are known? Answered by `tuple[KnownBoot, ...]`, newest last."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBoot:
+    boot: BootId
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOf:
+    """Which queues, hotlines and seats shall this PBX have? Answered by `centre.plan.SwitchPlan`."""
+
+    pbx: PbxId

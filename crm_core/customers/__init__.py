@@ -1,0 +1,1 @@
+"""Customers: their files, contacts, phone numbers and the fields a centre defines itself."""

@@ -1,0 +1,1 @@
+"""What is going on right now: calls, agents and queues, folded from events."""

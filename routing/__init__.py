@@ -1,0 +1,1 @@
+"""Who takes a call, and whom do we call next?"""

@@ -1,0 +1,101 @@
+"""Who belongs in which queue: pure. Signing in adds the member, signing out removes it.
+
+A member is added as interface + agent number, so that `queue_log`, which knows only the member's
+name, names the person. Fed events, it answers commands; it keeps what ought to be so, and when the
+link to a PBX comes up, or the PBX was started anew, it asks for all of it again (adding twice is
+once), and takes out members of ours who are signed in no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crm_core.commands import AddMember, Command, RemoveMember
+from crm_core.events import (
+    AgentSignedIn,
+    AgentSignedOut,
+    Event,
+    LinkChanged,
+    LinkState,
+    QueueMemberSeen,
+)
+from crm_core.ids import PbxId
+
+
+@dataclass(slots=True)
+class Membership:
+    """What ought to be: device → (agent number, queues), per PBX. `ours` are the seats' interfaces.
+
+    A member whose interface is none of our seats' is somebody else's: a foreign site keeps its
+    static members untouched.
+    """
+
+    ours: frozenset[tuple[PbxId, str]] = frozenset()
+    _wanted: dict[tuple[PbxId, str], AgentSignedIn] = field(default_factory=dict)
+
+    def feed(self, event: Event) -> list[Command]:
+        """The commands that make Asterisk's queues equal to who is signed in."""
+        match event:
+            case AgentSignedIn():
+                return self._signed_in(event)
+            case AgentSignedOut():
+                return self._signed_out(event)
+            case LinkChanged(state=LinkState.UP):
+                return [
+                    command
+                    for key, wanted in self._wanted.items()
+                    if key[0] == event.pbx
+                    for command in _added(wanted)
+                ]
+            case QueueMemberSeen():
+                return self._seen(event)
+            case _:
+                return []
+
+    def _signed_in(self, event: AgentSignedIn) -> list[Command]:
+        key = (event.pbx, event.interface)
+        former = self._wanted.get(key)
+        self._wanted[key] = event
+        left = set(former.queues) - set(event.queues) if former is not None else set()
+        return [*_removed(event.pbx, event.interface, left), *_added(event)]
+
+    def _signed_out(self, event: AgentSignedOut) -> list[Command]:
+        key = (event.pbx, event.interface)
+        former = self._wanted.get(key)
+        if former is not None and former.user != event.user:
+            return []  # the seat has been taken over meanwhile: its new holder stays
+        self._wanted.pop(key, None)
+        queues = {*event.queues, *(former.queues if former is not None else ())}
+        return _removed(event.pbx, event.interface, queues)
+
+    def _seen(self, event: QueueMemberSeen) -> list[Command]:
+        interface = event.member.interface
+        if interface is None or (event.pbx, interface) not in self.ours:
+            return []
+        wanted = self._wanted.get((event.pbx, interface))
+        if wanted is None or event.queue not in wanted.queues:
+            return _removed(event.pbx, interface, {event.queue})
+        if event.member.name != wanted.agent_number:
+            # The seat's former holder is still in the queue: his name would stand in queue_log.
+            return [
+                *_removed(event.pbx, interface, {event.queue}),
+                _member(wanted, event.queue),
+            ]
+        return []
+
+
+def _added(wanted: AgentSignedIn) -> list[Command]:
+    return [_member(wanted, queue) for queue in wanted.queues]
+
+
+def _member(wanted: AgentSignedIn, queue: str) -> AddMember:
+    return AddMember(
+        pbx=wanted.pbx,
+        queue=queue,
+        interface=wanted.interface,
+        agent_number=wanted.agent_number,
+    )
+
+
+def _removed(pbx: PbxId, interface: str, queues: set[str]) -> list[Command]:
+    return [RemoveMember(pbx=pbx, queue=queue, interface=interface) for queue in sorted(queues)]

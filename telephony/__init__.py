@@ -1,0 +1,1 @@
+"""Asterisk on one side, facts and requests on the other."""

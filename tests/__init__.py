@@ -1,0 +1,1 @@
+"""Tests mirror the packages; see CONTRIBUTING for how to run a part of them."""

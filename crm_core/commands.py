@@ -68,6 +68,20 @@ class HangUp(Command):
     leg: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftPhone(Command):
+    """Lift the handset of this device: only the demonstration PBX, whose phones are drawn, can."""
+
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutDownPhone(Command):
+    """Put the handset down (or refuse what rings): only the demonstration PBX can."""
+
+    interface: str
+
+
 # --- questions ------------------------------------------------------------------------------------
 
 
@@ -109,6 +123,27 @@ class FeedState:
 
     position: str | None
     heard_until: datetime | None
+    passes: tuple[ToldPass, ...] = ()
+    """For `Feed.QUEUE_LOG`: the passes that are not closed, and all of calls that have no end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldPass:
+    """A pass as far as `queue_log` has told it: what its fold needs to go on after a restart.
+
+    From `PassEntered` (call, boot, queue_pass), `PassConnected` (wait_seconds, agent), `PassClosed`
+    (closed) and the number of `PassRang`; `last_told_at` is the latest `at` of these.
+    """
+
+    call: CallId
+    boot: BootId
+    queue_pass: QueuePassKey
+    last_told_at: datetime
+    wait_seconds: int | None = None
+    """None: not connected."""
+    agent: str | None = None
+    rings: int = 0
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, MetaData, String, event, types
+import orjson
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, MetaData, String, event, types
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -75,18 +77,30 @@ def stored(kind: type[StrEnum], column: str) -> CheckConstraint:
 ShortText = String(64)
 """For identities and enum values."""
 
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+_JSON_BY_ORJSON: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
+
 
 def engine_of(url: str, *, pool_size: int = 5) -> AsyncEngine:
     """The engine for `ZUOXI_DATABASE_URL` (`sqlite:///PATH` or `postgresql://…`)."""
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 30})
+        engine = create_async_engine(
+            f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 30}, **_JSON_BY_ORJSON
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     return create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=pool_size
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=pool_size,
+        **_JSON_BY_ORJSON,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_core.access.permissions import DataScope
-from crm_core.db import Instant, ShortText, Table, stored
+from crm_core.db import Instant, Json, ShortText, Table, stored
 
 
 class User(Table):
@@ -130,4 +130,4 @@ class AuditEntry(Table):
     """A sign-in name, a token's name, or `command line`."""
     act: Mapped[str] = mapped_column(ShortText)
     subject: Mapped[str] = mapped_column(Text)
-    detail: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    detail: Mapped[dict[str, Any] | None] = mapped_column(Json)

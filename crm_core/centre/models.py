@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_core.centre.plan import Strategy
@@ -83,11 +83,35 @@ class Seat(Table):
     contact: Mapped[str | None] = mapped_column(String(128))
 
 
+_STILL_HELD = text("ended_at IS NULL")
+
+
 class SeatHolding(Table):
-    """Who held which interface, from–to. Every figure is credited by it."""
+    """Who held which interface, from–to. Every figure is credited by it.
+
+    Two partial unique indexes promise, against any race of two sign-ins, that an interface has one
+    holder at a time and a person one interface.
+    """
 
     __tablename__ = "seat_holdings"
-    __table_args__ = (Index(None, "pbx", "interface", "began_at"),)
+    __table_args__ = (
+        Index(None, "pbx", "interface", "began_at"),
+        Index(
+            "uq_seat_holdings_held_interface",
+            "pbx",
+            "interface",
+            unique=True,
+            sqlite_where=_STILL_HELD,
+            postgresql_where=_STILL_HELD,
+        ),
+        Index(
+            "uq_seat_holdings_holding_user",
+            "user_id",
+            unique=True,
+            sqlite_where=_STILL_HELD,
+            postgresql_where=_STILL_HELD,
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     pbx: Mapped[str] = mapped_column(ShortText)

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_core.db import Instant, ShortText, Table, stored
+from crm_core.db import Instant, Json, ShortText, Table, stored
 
 
 class FieldKind(StrEnum):
@@ -25,14 +25,15 @@ class Customer(Table):
     """A customer: a firm or a person. Custom fields lie in `fields`, by the definition's key."""
 
     __tablename__ = "customers"
+    __table_args__ = (Index(None, "name", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), index=True)
+    name: Mapped[str] = mapped_column(String(128))
     grade: Mapped[str] = mapped_column(String(16), default="")
     company: Mapped[str] = mapped_column(String(256), default="")
     address: Mapped[str] = mapped_column(String(512), default="")
     remark: Mapped[str] = mapped_column(Text, default="")
-    fields: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    fields: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(Instant)
     changed_at: Mapped[datetime] = mapped_column(Instant)
     import_batch_id: Mapped[int | None] = mapped_column(ForeignKey("import_batches.id"))
@@ -58,7 +59,10 @@ class PhoneNumber(Table):
     """
 
     __tablename__ = "phone_numbers"
-    __table_args__ = (Index(None, "number", "customer_id", unique=True),)
+    __table_args__ = (
+        Index(None, "number", "customer_id", unique=True),
+        Index(None, "digits_reversed"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(
@@ -66,6 +70,9 @@ class PhoneNumber(Table):
     )
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
     number: Mapped[str] = mapped_column(String(32))
+    digits_reversed: Mapped[str] = mapped_column(String(32))
+    """The digits of `number` from the last to the first: "ends in 8000" becomes a range that an
+    index answers on both databases."""
     raw: Mapped[str] = mapped_column(String(64))
     ordinal: Mapped[int] = mapped_column(default=1)
     """Which is tried first, from 1."""
@@ -86,11 +93,11 @@ class CustomerField(Table):
     label_zh: Mapped[str] = mapped_column(String(64))
     label_en: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(ShortText)
-    choices: Mapped[list[str] | None] = mapped_column(JSON)
+    choices: Mapped[list[str] | None] = mapped_column(Json)
     custom: Mapped[bool] = mapped_column(default=True)
     on_pop: Mapped[bool] = mapped_column(default=True)
-    read_roles: Mapped[list[str] | None] = mapped_column(JSON)
-    write_roles: Mapped[list[str] | None] = mapped_column(JSON)
+    read_roles: Mapped[list[str] | None] = mapped_column(Json)
+    write_roles: Mapped[list[str] | None] = mapped_column(Json)
     ordinal: Mapped[int] = mapped_column(default=0)
 
 

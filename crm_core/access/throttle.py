@@ -1,0 +1,74 @@
+"""How often a password may be guessed: per name and address, per address, per name.
+
+A guesser at one address locks out only himself: the person still gets in from another. Guessers at
+many addresses together meet the limit per name, which does not bind addresses where the person has
+signed in before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from crm_core.errors import TooMany
+
+WINDOW_MINUTES = 15
+
+
+class SignInThrottle:
+    """Failed sign-ins, counted in the memory of this process. One per `agent_ui`."""
+
+    def __init__(
+        self, *, per_name_and_address: int = 10, per_address: int = 50, per_name: int = 100
+    ) -> None:
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._pair = RateLimitItemPerMinute(per_name_and_address, WINDOW_MINUTES, "pair")
+        self._address = RateLimitItemPerMinute(per_address, WINDOW_MINUTES, "address")
+        self._name = RateLimitItemPerMinute(per_name, WINDOW_MINUTES, "name")
+        self._under_way: Counter[tuple[str, str]] = Counter()
+
+    def begin(self, name: str, address: str, *, known_address: bool) -> None:
+        """An attempt begins; `end` must follow. Raises `TooMany`, and then none has begun.
+
+        Attempts under way count as failed ones: a hundred guesses sent together do not slip through
+        while the first is being hashed.
+        """
+        pair = name, network = name.lower(), _network(address)
+        allowed = (
+            self._limiter.test(self._pair, *pair, cost=1 + self._under_way[pair])
+            and self._limiter.test(self._address, network)
+            and (known_address or self._limiter.test(self._name, name))
+        )
+        if not allowed:
+            raise TooMany(f"Too many failed sign-ins. Wait {WINDOW_MINUTES} minutes and try again.")
+        self._under_way[pair] += 1
+
+    def end(self, name: str, address: str, *, succeeded: bool) -> None:
+        """The attempt is over. Success lets this name begin anew at this address."""
+        pair = name, network = name.lower(), _network(address)
+        self._under_way[pair] -= 1
+        if self._under_way[pair] <= 0:
+            del self._under_way[pair]
+        if succeeded:
+            self._limiter.clear(self._pair, *pair)
+            return
+        self._limiter.hit(self._pair, *pair)
+        self._limiter.hit(self._address, network)
+        self._limiter.hit(self._name, name)
+
+
+def _network(address: str) -> str:
+    """An IPv6 customer owns a /64: one guesser must not have 2^64 addresses."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

@@ -1,0 +1,1 @@
+"""Every call: the timeline of facts, the rows computed from it, and the gaps nobody saw."""

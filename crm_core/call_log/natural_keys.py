@@ -1,0 +1,58 @@
+"""What makes a fact the same fact: its natural key within call and kind.
+
+Both feeds may tell a thing twice (two AMI sessions side by side, a snapshot, a `queue_log` read
+again). A fact whose (call, kind, key) is in the timeline already is no news.
+"""
+
+from __future__ import annotations
+
+from crm_core.events import (
+    CallAnswered,
+    CallEnded,
+    CallLeftQueue,
+    CallOffered,
+    CallPlaced,
+    CallQueued,
+    CallStarted,
+    ConversationEnded,
+    LegEnded,
+    LegStarted,
+    Member,
+    OfferEnded,
+    PassClosed,
+    PassConnected,
+    PassEntered,
+    PassRang,
+    TimelineEvent,
+)
+from crm_core.ids import QueuePassKey
+
+
+def natural_key(fact: TimelineEvent) -> str:
+    """Who, and the how-manieth."""
+    match fact:
+        case CallStarted() | LegStarted():
+            return fact.unique_id
+        case LegEnded():
+            # An end that nobody saw is told when a snapshot lacks the channel; the real one may follow.
+            return fact.unique_id if fact.cause is not None else f"{fact.unique_id}/unseen"
+        case CallEnded():
+            return "seen" if fact.seen else f"unseen/{fact.at.isoformat()}"
+        case CallOffered() | OfferEnded():
+            return str(fact.attempt)
+        case CallAnswered() | ConversationEnded():
+            return f"{_of(fact.queue_pass)}/{fact.leg or _name(fact.member)}"
+        case CallPlaced():
+            return fact.leg or _name(fact.member)
+        case PassRang():
+            return f"{fact.queue_pass}/{fact.nth}"
+        case CallQueued() | CallLeftQueue() | PassEntered() | PassConnected() | PassClosed():
+            return str(fact.queue_pass)
+
+
+def _of(queue_pass: QueuePassKey | None) -> str:
+    return str(queue_pass) if queue_pass else "-"
+
+
+def _name(member: Member) -> str:
+    return member.interface or member.name or "-"

@@ -1,0 +1,259 @@
+"""Facts into rows, within one transaction: the timeline first, then what is computed from it.
+
+`CallWriter` keeps the timelines of the calls it wrote last, so that the next fact of a call costs no
+reading. Memory is a copy: what is not there is read from `call_events`, and after a failed
+transaction nothing is believed. Every statement is an upsert; writing a batch twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sqlalchemy import Table as SqlTable
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_core import codec
+from crm_core.call_log import statements
+from crm_core.call_log.models import CallEventRow, Leg, OfferAttempt, QueuePass
+from crm_core.call_log.natural_keys import natural_key
+from crm_core.call_log.ownership import Clues, Normalise, Owner, owners_of
+from crm_core.call_log.rows import CallRows, Row, clues_of, fitting, rows_of
+from crm_core.call_log.timeline import CallRecord, record
+from crm_core.centre.holders import HolderBook
+from crm_core.errors import Invalid
+from crm_core.events import (
+    BootFound,
+    Event,
+    FeedAdvanced,
+    FeedHeard,
+    GapRecorded,
+    TimelineEvent,
+)
+from crm_core.ids import CallId
+
+log = logging.getLogger("zuoxi.recorder")
+
+OPEN_KEPT = 20_000
+ENDED_KEPT = 500
+"""How many timelines stay in memory: of calls that live, and of ended ones that may get a late row."""
+
+Recorded = TimelineEvent | BootFound | FeedHeard | FeedAdvanced | GapRecorded
+"""What the recorder writes; everything else on the bus passes it by."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One call as it is in the database."""
+
+    facts: dict[tuple[str, str], TimelineEvent] = field(default_factory=dict)
+    clues: Clues | None = None
+    owner: Owner | None = None
+    rows: CallRows | None = None
+
+
+class CallWriter:
+    """Writes batches of facts. One at a time: it owns the rows of calls."""
+
+    def __init__(self, holders: HolderBook, normalise: Normalise) -> None:
+        self._holders = holders
+        self._normalise = normalise
+        self._open: OrderedDict[CallId, Kept] = OrderedDict()
+        self._ended: OrderedDict[CallId, Kept] = OrderedDict()
+
+    async def write(
+        self, connection: AsyncConnection, batch: Sequence[Event], *, rows: bool = True
+    ) -> None:
+        """Write all of `batch` on this connection; without `rows` only the timeline.
+
+        After any exception call `forget`.
+        """
+        facts = [event for event in batch if isinstance(event, TimelineEvent)]
+        calls = await self._kept(connection, dict.fromkeys(fact.call for fact in facts))
+        news = _take(calls, facts)
+        if news:
+            await connection.execute(statements.insert_events(connection), news)
+        if news and rows:
+            changed = dict.fromkeys(cast("CallId", row["call_id"]) for row in news)
+            await self._write_calls(connection, {call: calls[call] for call in changed})
+        await _write_feeds(connection, batch)
+
+    def forget(self) -> None:
+        """The transaction failed: memory may be ahead of the database."""
+        self._open.clear()
+        self._ended.clear()
+
+    async def _kept(
+        self, connection: AsyncConnection, calls: Iterable[CallId]
+    ) -> dict[CallId, Kept]:
+        found: dict[CallId, Kept] = {}
+        unknown = []
+        for call in calls:
+            kept = self._open.get(call) or self._ended.get(call)
+            if kept is None:
+                kept = self._open[call] = Kept()
+                unknown.append(call)
+            found[call] = kept
+        if unknown:
+            for call, fact in await facts_of(connection, unknown):
+                found[call].facts[type(fact).__name__, natural_key(fact)] = fact
+        return found
+
+    async def _write_calls(self, connection: AsyncConnection, calls: dict[CallId, Kept]) -> None:
+        records: dict[CallId, CallRecord] = {}
+        for call, kept in calls.items():
+            try:
+                records[call] = record(tuple(kept.facts.values()))
+            except Exception:
+                # Our own mistake, in one call: its facts are kept, the others go on.
+                log.exception("call %s: its record cannot be computed", call)
+        await self._find_owners(connection, calls, records)
+        changes = []
+        for call, rec in records.items():
+            kept = calls[call]
+            assert kept.owner is not None
+            rows = rows_of(rec, kept.owner, self._holders, self._normalise)
+            changes.append((kept.rows, rows))
+            kept.rows = rows
+            self._settle(call, kept, over=rec.ended_at is not None)
+        await _write_rows(connection, changes)
+
+    async def _find_owners(
+        self,
+        connection: AsyncConnection,
+        calls: dict[CallId, Kept],
+        records: dict[CallId, CallRecord],
+    ) -> None:
+        asked = []
+        for call, rec in records.items():
+            kept, clues = calls[call], clues_of(rec, self._normalise)
+            if kept.clues != clues:
+                kept.clues = clues
+                asked.append(kept)
+        wanted = {kept.clues for kept in asked if kept.clues}
+        owners = await owners_of(connection, wanted, self._normalise)
+        for kept in asked:
+            assert kept.clues is not None
+            kept.owner = owners[kept.clues]
+
+    def _settle(self, call: CallId, kept: Kept, *, over: bool) -> None:
+        """Put a call where it belongs, and let the ones longest untouched go."""
+        self._open.pop(call, None)
+        self._ended.pop(call, None)
+        (self._ended if over else self._open)[call] = kept
+        for book, limit in ((self._open, OPEN_KEPT), (self._ended, ENDED_KEPT)):
+            while len(book) > limit:
+                book.popitem(last=False)
+
+
+async def facts_of(
+    connection: AsyncConnection, calls: Sequence[CallId]
+) -> list[tuple[CallId, TimelineEvent]]:
+    """The timelines of these calls, in order of the facts' moments."""
+    found: list[tuple[CallId, TimelineEvent]] = []
+    for begin in range(0, len(calls), 500):  # SQLite takes 32,766 parameters; plans stay small
+        rows = await connection.execute(
+            select(CallEventRow.call_id, CallEventRow.body)
+            .where(CallEventRow.call_id.in_(calls[begin : begin + 500]))
+            .order_by(CallEventRow.call_id, CallEventRow.at, CallEventRow.kind, CallEventRow.key)
+        )
+        found += [(CallId(call), fact) for call, body in rows if (fact := _fact(body))]
+    return found
+
+
+def _fact(body: Row) -> TimelineEvent | None:
+    try:
+        fact = codec.from_json(body)
+    except Invalid as wrong:
+        log.warning("a stored fact is passed over: %s", wrong.detail)  # of a newer version
+        return None
+    assert isinstance(fact, TimelineEvent)
+    return fact
+
+
+def _take(calls: dict[CallId, Kept], facts: Iterable[TimelineEvent]) -> list[Row]:
+    """Put what is new into the timelines; the rows of `call_events` for it."""
+    news: list[Row] = []
+    for fact in facts:
+        kind, key = type(fact).__name__, natural_key(fact)
+        if calls[fact.call].facts.setdefault((kind, key), fact) is fact:
+            news.append(
+                {
+                    "call_id": fact.call,
+                    "kind": kind,
+                    "key": key,
+                    "at": fact.at,
+                    "body": codec.to_json(fact),
+                }
+            )
+    return fitting(CallEventRow.__table__, news)
+
+
+_PARTS: tuple[tuple[Any, str], ...] = (
+    (QueuePass.__table__, "passes"),
+    (OfferAttempt.__table__, "attempts"),
+    (Leg.__table__, "legs"),
+)
+
+
+async def _write_rows(
+    connection: AsyncConnection, changes: Sequence[tuple[CallRows | None, CallRows]]
+) -> None:
+    """Upsert the calls that changed; replace the rows of a part that changed."""
+    calls = [new.call for old, new in changes if old is None or old.call != new.call]
+    if calls:
+        await connection.execute(statements.upsert_calls(connection), calls)
+    for table, part in _PARTS:
+        changed = [
+            new for old, new in changes if old is None or getattr(old, part) != getattr(new, part)
+        ]
+        await _replace(connection, table, part, changed)
+
+
+async def _replace(
+    connection: AsyncConnection, table: SqlTable, part: str, changed: Sequence[CallRows]
+) -> None:
+    if changed:
+        calls = [rows.call["call_id"] for rows in changed]
+        await connection.execute(delete(table).where(table.c.call_id.in_(calls)))
+    rows = [row for each in changed for row in getattr(each, part)]
+    if rows:
+        await connection.execute(table.insert(), rows)
+
+
+async def _write_feeds(connection: AsyncConnection, batch: Sequence[Event]) -> None:
+    """Boots, gaps, and how far the feeds are: last, and in the same transaction as their rows."""
+    boots = [event for event in batch if isinstance(event, BootFound)]
+    if boots:
+        await connection.execute(
+            statements.insert_boots(connection),
+            [{"pbx": e.pbx, "boot": e.boot, "started_at": e.started_at} for e in boots],
+        )
+        for pbx in {event.pbx for event in boots}:
+            await connection.execute(statements.end_former_boots(pbx))
+    gaps = [event for event in batch if isinstance(event, GapRecorded)]
+    if gaps:
+        await connection.execute(statements.insert_gaps(connection), [_gap_row(e) for e in gaps])
+    heard = {(e.pbx, e.feed): e for e in batch if isinstance(e, FeedHeard)}
+    if heard:
+        rows = [{"pbx": pbx, "feed": f, "heard_until": e.at} for (pbx, f), e in heard.items()]
+        await connection.execute(statements.upsert_feed(connection, "heard_until"), rows)
+    advanced = {(e.pbx, e.feed): e for e in batch if isinstance(e, FeedAdvanced)}
+    if advanced:
+        rows = [{"pbx": pbx, "feed": f, "position": e.position} for (pbx, f), e in advanced.items()]
+        await connection.execute(statements.upsert_feed(connection, "position"), rows)
+
+
+def _gap_row(event: GapRecorded) -> Row:
+    return {
+        "pbx": event.pbx,
+        "began_at": event.began_at,
+        "ended_at": event.at,
+        "boot_changed": event.boot_changed,
+        "calls_touched": len(event.calls),
+        "reason": event.reason[:256],
+    }

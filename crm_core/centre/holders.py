@@ -1,0 +1,180 @@
+"""Who holds which phone: the one rule that turns a queue member into a person (design 16).
+
+Pure. `HolderBook` is primed from the tables (users, seat_holdings) and fed with sign-ins and
+sign-outs; the recorder, the live board and the API ask it. Every figure is credited to whoever held
+the interface *at that moment*, so it keeps the past and is asked with an instant.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from crm_core.events import AgentSignedIn, AgentSignedOut, Event, Member
+from crm_core.ids import PbxId, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRef:
+    """Who it was, as far as anybody knows: `user_id` and `agent_number` None for nobody we know.
+
+    `name` is then the member's name as Asterisk has it.
+    """
+
+    user_id: UserId | None = None
+    agent_number: str | None = None
+    name: str | None = None
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A user who may take calls. `extension` is the usual device, on `pbx` (None: on any)."""
+
+    user_id: UserId
+    name: str
+    agent_number: str | None = None
+    pbx: PbxId | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """One sign-in of one person at one interface; `ended_at` None while it lasts."""
+
+    user_id: UserId
+    began_at: datetime
+    ended_at: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        return self.began_at <= at and (self.ended_at is None or at < self.ended_at)
+
+
+Device = tuple[PbxId, str]
+"""An interface of one PBX."""
+
+# PJSIP/8001, Local/100@from-queue/n, SIP/trunk-8001: what a person would call the extension.
+_EXTENSION = re.compile(r"[A-Za-z0-9]+/([^@/]+)")
+
+
+def extension_of(interface: str) -> str | None:
+    """The extension in an interface: `PJSIP/8001` → 8001, `Local/100@from-queue/n` → 100."""
+    found = _EXTENSION.match(interface)
+    return found.group(1) if found else None
+
+
+@dataclass(slots=True)
+class HolderBook:
+    """Who held which interface when, and who a member is."""
+
+    _people: dict[UserId, Person] = field(default_factory=dict)
+    _by_number: dict[str, UserId] = field(default_factory=dict)
+    _by_extension: dict[str, tuple[UserId, ...]] = field(default_factory=dict)
+    _holdings: dict[Device, list[Holding]] = field(default_factory=dict)
+    _devices_of: dict[UserId, dict[Device, None]] = field(default_factory=dict)
+
+    # --- what it is told --------------------------------------------------------------------------
+
+    def know(self, people: Iterable[Person]) -> None:
+        """Take users as the table has them now; those it does not name are kept as they were."""
+        self._people.update((person.user_id, person) for person in people)
+        self._by_number, self._by_extension = {}, {}
+        for person in self._people.values():
+            if person.agent_number:
+                self._by_number[person.agent_number] = person.user_id
+            if person.extension:
+                others = self._by_extension.get(person.extension, ())
+                self._by_extension[person.extension] = (*others, person.user_id)
+
+    def hold(self, pbx: PbxId, interface: str, holding: Holding) -> None:
+        """Take one row of seat_holdings. The same one again changes nothing but its end."""
+        device = (pbx, interface)
+        held = self._holdings.setdefault(device, [])
+        same = (holding.user_id, holding.began_at)
+        for known in [known for known in held if (known.user_id, known.began_at) == same]:
+            held.remove(known)
+            holding = replace(holding, ended_at=holding.ended_at or known.ended_at)
+        insort(held, holding, key=_began)
+        self._devices_of.setdefault(holding.user_id, {})[device] = None
+
+    def feed(self, event: Event) -> None:
+        """Sign-ins and sign-outs; every other event is nothing to this book."""
+        if isinstance(event, AgentSignedIn):
+            self._sign_in(event)
+        elif isinstance(event, AgentSignedOut):
+            self._end((event.pbx, event.interface), event.user, event.at)
+
+    def _sign_in(self, event: AgentSignedIn) -> None:
+        known = self._people.get(event.user) or Person(user_id=event.user, name=event.name)
+        self.know([replace(known, name=event.name, agent_number=event.agent_number)])
+        device = (event.pbx, event.interface)
+        # One person at a device, one device for a person: what was held before ends here.
+        for holding in self._holdings.get(device, []):
+            self._end(device, holding.user_id, event.at)
+        for other in self._devices_of.get(event.user, {}):
+            self._end(other, event.user, event.at)
+        self.hold(event.pbx, event.interface, Holding(user_id=event.user, began_at=event.at))
+
+    def _end(self, device: Device, user: UserId, at: datetime) -> None:
+        held = self._holdings.get(device, [])
+        for place, known in enumerate(held):
+            if known.user_id == user and known.ended_at is None and known.began_at < at:
+                held[place] = replace(known, ended_at=at)
+
+    # --- what it answers --------------------------------------------------------------------------
+
+    def holder(self, pbx: PbxId, member: Member, at: datetime) -> AgentRef:
+        """Who `member` was at that moment.
+
+        The holder of the interface; else who has the member's name for an agent number; else whose
+        usual extension it is, if only one person's; else the member's name stands.
+        """
+        interface = member.interface or _interface_in(member.name)
+        person = (
+            self._holder_of(pbx, interface, at)
+            or self._people.get(self._by_number.get(member.name or "", _NOBODY))
+            or self._usual(pbx, interface)
+        )
+        if person is None:
+            return AgentRef(name=member.name, interface=interface)
+        return AgentRef(
+            user_id=person.user_id,
+            agent_number=person.agent_number,
+            name=person.name,
+            interface=interface or self._held_by(pbx, person.user_id, at),
+        )
+
+    def _holder_of(self, pbx: PbxId, interface: str | None, at: datetime) -> Person | None:
+        held = self._holdings.get((pbx, interface or ""), [])
+        for holding in reversed(held[: bisect_right(held, at, key=_began)]):
+            if holding.covers(at):
+                return self._people.get(holding.user_id)
+        return None
+
+    def _usual(self, pbx: PbxId, interface: str | None) -> Person | None:
+        users = self._by_extension.get(extension_of(interface or "") or "", ())
+        here = [self._people[user] for user in users if self._people[user].pbx in (None, pbx)]
+        return here[0] if len(here) == 1 else None
+
+    def _held_by(self, pbx: PbxId, user: UserId, at: datetime) -> str | None:
+        """The interface this person held then: `queue_log` knows only the member's name."""
+        for device in self._devices_of.get(user, {}):
+            held = self._holdings[device]
+            if device[0] == pbx and any(h.user_id == user and h.covers(at) for h in held):
+                return device[1]
+        return None
+
+
+_NOBODY = UserId(0)
+
+
+def _began(holding: Holding) -> datetime:
+    return holding.began_at
+
+
+def _interface_in(name: str | None) -> str | None:
+    # A member that was added without a name is called by its interface, in queue_log too.
+    return name if name is not None and "/" in name and extension_of(name) else None

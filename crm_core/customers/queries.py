@@ -1,0 +1,291 @@
+"""Customers found: by id, by number, by name. What comes out has passed `visible` for the viewer.
+
+A viewer who sees masked numbers finds a customer by a whole number (which he then knows already) or
+by the last four digits (which he sees anyway). Other parts find nothing for him: with them the
+hidden digits could be guessed one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_core.access.scope import customers_in_scope
+from crm_core.access.viewer import Viewer
+from crm_core.customers.fields import definitions, readable_keys, visible
+from crm_core.customers.models import Contact, Customer, PhoneNumber
+from crm_core.customers.phone_numbers import Number, NumberKind, national, normalise, search_digits
+from crm_core.errors import Invalid
+
+MOST = 200
+"""The longest page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerPage:
+    """`next_cursor` is None on the last page."""
+
+    items: tuple[dict[str, Any], ...]
+    next_cursor: str | None
+
+
+async def customer(
+    connection: AsyncConnection, customer_id: int, viewer: Viewer
+) -> dict[str, Any] | None:
+    """One customer's file; None: there is none, or it is outside the scope."""
+    if not _storable_id(customer_id):
+        return None
+    found = await connection.scalar(
+        select(Customer.id).where(Customer.id == customer_id, customers_in_scope(viewer))
+    )
+    return (await _files(connection, [customer_id], viewer))[0] if found else None
+
+
+async def customers_by_phone(
+    connection: AsyncConnection,
+    raw: str,
+    viewer: Viewer,
+    *,
+    region: str = "CN",
+    area_code: str | None = None,
+    limit: int = 5,
+) -> tuple[dict[str, Any], ...]:
+    """Whose number is this? Exact first; else a landline with and without its area code, or a
+    mobile behind a prefix nobody knows."""
+    if "phones" not in readable_keys(await definitions(connection), viewer):
+        return ()
+    wanted = normalise(raw, region, area_code)
+    if wanted.number is None:
+        return ()
+    ids = await _holders(connection, PhoneNumber.number == wanted.number, viewer, limit)
+    if not ids:
+        ids = await _nearly(connection, wanted, viewer, limit)
+    return tuple(await _files(connection, ids, viewer))
+
+
+async def search(
+    connection: AsyncConnection,
+    text: str,
+    viewer: Viewer,
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    region: str = "CN",
+) -> CustomerPage:
+    """By part of the name, by a number or its last four digits; empty text: everybody, by name.
+
+    Raises `Invalid` for a cursor that is not ours.
+    """
+    limit = max(1, min(limit, MOST))
+    keys = readable_keys(await definitions(connection), viewer)
+    text = "".join(text[:128].replace("\0", "").strip())
+    condition: ColumnElement[bool] = customers_in_scope(viewer)
+    if _looks_like_number(text):
+        if "phones" not in keys:
+            return CustomerPage(items=(), next_cursor=None)
+        holders = select(PhoneNumber.customer_id).where(_number_matches(text, viewer, region))
+        condition = condition & Customer.id.in_(holders)
+    elif text:
+        if "name" not in keys:
+            return CustomerPage(items=(), next_cursor=None)
+        condition = condition & Customer.name.icontains(text, autoescape=True)
+    if cursor is not None:
+        condition = condition & await _after(connection, cursor)
+    ids = (
+        await connection.scalars(
+            select(Customer.id)
+            .where(condition)
+            .order_by(Customer.name, Customer.id)
+            .limit(limit + 1)
+        )
+    ).all()
+    items = await _files(connection, ids[:limit], viewer)
+    return CustomerPage(
+        items=tuple(items), next_cursor=str(ids[limit - 1]) if len(ids) > limit else None
+    )
+
+
+async def full_number(connection: AsyncConnection, phone_id: int, viewer: Viewer) -> str | None:
+    """The number behind a masked one, for dialling: it stays in the server, no page gets it."""
+    if "phones" not in readable_keys(await definitions(connection), viewer):
+        return None
+    found: str | None = await connection.scalar(
+        select(PhoneNumber.number)
+        .join(Customer, Customer.id == PhoneNumber.customer_id)
+        .where(PhoneNumber.id == phone_id, customers_in_scope(viewer))
+    )
+    return found
+
+
+async def records(
+    connection: AsyncConnection, customer_ids: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Whole files by id, as `visible` takes them: nothing is left out or masked here."""
+    rows = (await connection.execute(select(Customer).where(Customer.id.in_(customer_ids)))).all()
+    phones = (
+        await connection.execute(
+            select(
+                PhoneNumber.customer_id,
+                PhoneNumber.id,
+                PhoneNumber.number,
+                PhoneNumber.raw,
+                Contact.name.label("contact"),
+            )
+            .outerjoin(Contact, Contact.id == PhoneNumber.contact_id)
+            .where(PhoneNumber.customer_id.in_(customer_ids))
+            .order_by(PhoneNumber.customer_id, PhoneNumber.ordinal, PhoneNumber.id)
+        )
+    ).all()
+    people = (
+        await connection.execute(
+            select(Contact).where(Contact.customer_id.in_(customer_ids)).order_by(Contact.id)
+        )
+    ).all()
+    return {
+        row.id: {
+            "id": row.id,
+            "name": row.name,
+            "grade": row.grade,
+            "company": row.company,
+            "address": row.address,
+            "remark": row.remark,
+            "fields": row.fields,
+            "created_at": row.created_at,
+            "changed_at": row.changed_at,
+            "phones": [
+                {"id": one.id, "number": one.number, "raw": one.raw, "contact": one.contact}
+                for one in phones
+                if one.customer_id == row.id
+            ],
+            "contacts": [
+                {
+                    "name": one.name,
+                    "position": one.position,
+                    "numbers": [
+                        phone.number
+                        for phone in phones
+                        if phone.customer_id == row.id and phone.contact == one.name
+                    ],
+                }
+                for one in people
+                if one.customer_id == row.id
+            ],
+        }
+        for row in rows
+    }
+
+
+async def _files(
+    connection: AsyncConnection, ids: Sequence[int], viewer: Viewer
+) -> list[dict[str, Any]]:
+    """The files of `ids` as the viewer may see them, in that order."""
+    if not ids:
+        return []
+    fields = await definitions(connection)
+    found = await records(connection, ids)
+    return [visible(found[one], fields, viewer) for one in ids]
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+async def _holders(
+    connection: AsyncConnection, condition: ColumnElement[bool], viewer: Viewer, limit: int
+) -> list[int]:
+    return _distinct(
+        (
+            await connection.scalars(
+                select(PhoneNumber.customer_id)
+                .join(Customer, Customer.id == PhoneNumber.customer_id)
+                .where(condition, customers_in_scope(viewer))
+                .order_by(PhoneNumber.customer_id)
+                .limit(limit)
+            )
+        ).all()
+    )
+
+
+async def _nearly(
+    connection: AsyncConnection, wanted: Number, viewer: Viewer, limit: int
+) -> list[int]:
+    """The match rules after "exact": the last 11 digits of a mobile, the last 7–8 of a landline."""
+    assert wanted.number is not None
+    digits = search_digits(national(wanted.number))
+    if wanted.kind is NumberKind.LANDLINE and wanted.number.startswith("+86"):
+        # Stored without its area code.
+        return await _holders(
+            connection, PhoneNumber.number.in_((digits[-8:], digits[-7:])), viewer, limit
+        )
+    kinds: tuple[NumberKind, ...]
+    if wanted.kind is NumberKind.LANDLINE:
+        tail, kinds = digits, (NumberKind.LANDLINE,)
+    elif wanted.kind in (NumberKind.MOBILE, NumberKind.UNKNOWN) and len(digits) >= 11:
+        tail, kinds = digits[-11:], (NumberKind.MOBILE, NumberKind.UNKNOWN)
+        if normalise(tail).kind is not NumberKind.MOBILE:
+            return []
+    else:
+        return []
+    rows = await connection.execute(
+        select(PhoneNumber.customer_id, PhoneNumber.number)
+        .join(Customer, Customer.id == PhoneNumber.customer_id)
+        .where(ends_in(tail), customers_in_scope(viewer))
+        .order_by(PhoneNumber.customer_id)
+        .limit(10 * limit)
+    )
+    # 62345678 is no mobile 13862345678.
+    return _distinct(row.customer_id for row in rows if normalise(row.number).kind in kinds)[:limit]
+
+
+def ends_in(tail: str) -> ColumnElement[bool]:
+    """The number ends in these digits: a range, which the index answers on both databases."""
+    first = tail[::-1]
+    return PhoneNumber.digits_reversed.between(first, first.ljust(32, "9"))
+
+
+def _looks_like_number(text: str) -> bool:
+    return (
+        bool(re.fullmatch(r"[+＋0-9０-９\s()（）/\-–—]+", text)) and len(search_digits(text)) >= 4
+    )
+
+
+def _number_matches(text: str, viewer: Viewer, region: str) -> ColumnElement[bool]:
+    digits = search_digits(text)
+    number = normalise(text, region).number
+    conditions = [PhoneNumber.number == number]
+    if len(digits) == 4 or viewer.reveals:
+        conditions.append(ends_in(digits))
+    if viewer.reveals and not text.startswith(("+", "0")):
+        conditions += [_begins_with(f"+86{digits}"), _begins_with(digits)]
+    return or_(*conditions)
+
+
+def _begins_with(head: str) -> ColumnElement[bool]:
+    return PhoneNumber.number.between(head, head.ljust(32, "9"))
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+async def _after(connection: AsyncConnection, cursor: str) -> ColumnElement[bool]:
+    """Behind the customer whose id the cursor is. The name is looked up, not carried along: whoever
+    may not read it would find it in the cursor."""
+    name = None
+    if cursor.isascii() and cursor.isdecimal() and _storable_id(int(cursor[:20])):
+        name = await connection.scalar(select(Customer.name).where(Customer.id == int(cursor)))
+    if name is None:
+        raise Invalid("This cursor is not one that the list gave.")
+    return tuple_(Customer.name, Customer.id) > tuple_(name, int(cursor))
+
+
+def _storable_id(customer_id: int) -> bool:
+    """PostgreSQL's integers end here, and it answers a larger one with an error."""
+    return 0 < customer_id < 2**31
+
+
+def _distinct(ids: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(ids))

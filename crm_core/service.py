@@ -1,0 +1,125 @@
+"""The records as a running service: the recorder, the holders, the lease, and telephony's questions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from crm_core.bus import Bus, Envelope
+from crm_core.call_log.resuming import feed_state, known_boots, open_calls
+from crm_core.centre.holders import HolderBook
+from crm_core.centre.queries import holdings, people
+from crm_core.commands import FeedPosition, KnownBoots, OpenCalls
+from crm_core.db import reading
+from crm_core.db_trouble import is_away, sentence
+from crm_core.lease import lease_of
+from crm_core.recorder import Recorder
+from crm_core.settings import Settings
+
+log = logging.getLogger("zuoxi.crm_core")
+
+REMEMBERED = timedelta(days=30)
+"""How far back it is known who held which interface: for facts that come late."""
+
+REFRESH_SECONDS = 30.0
+"""A user that another process adds (`zuoxi user add`) is known this soon."""
+
+PATIENCE_SECONDS = 10.0
+"""How long `stop` waits for a database that is away."""
+
+Answer = TypeVar("Answer")
+
+
+class CrmCore:
+    """`start` before anything publishes; `stop` when nobody does any more."""
+
+    def __init__(self, bus: Bus, engine: AsyncEngine, settings: Settings) -> None:
+        self.holders = HolderBook()
+        self.recorder = Recorder(bus, engine, self.holders, region=settings.region)
+        self.lease = lease_of(engine)
+        self._bus, self._engine = bus, engine
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Take the lease, prime, record, answer. With the database away it waits, with a sentence.
+
+        Raises `SettingError`: another process has the lease.
+        """
+        await _patiently(self.lease.take)
+        self._unsubscribe = self._bus.subscribe(self._told)
+        await self._read(prime_holders, self.holders)
+        self._tasks = [
+            asyncio.create_task(self.recorder.run(), name="recorder"),
+            asyncio.create_task(self._refresh(), name="holders"),
+        ]
+        self._bus.answer(KnownBoots, lambda asked: self._recorded(known_boots, asked.pbx))
+        self._bus.answer(OpenCalls, lambda asked: self._recorded(open_calls, asked.pbx))
+        self._bus.answer(
+            FeedPosition, lambda asked: self._recorded(feed_state, asked.pbx, asked.feed)
+        )
+
+    async def stop(self) -> None:
+        """Write what is still held, give the lease back."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self.recorder.close()
+        if self._tasks:
+            recording, refreshing = self._tasks
+            refreshing.cancel()
+            _, late = await asyncio.wait([recording], timeout=PATIENCE_SECONDS)
+            if late:
+                log.error("%d events could not be recorded", self.recorder.waiting)
+                recording.cancel()
+            for task in self._tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+        await self.lease.give_back()
+
+    def _told(self, envelope: Envelope) -> None:
+        self.holders.feed(envelope.event)
+
+    async def _recorded(self, query: Callable[..., Awaitable[Answer]], *asked: Any) -> Answer:
+        """The answer of the database once it holds all that was published before the question."""
+        await self.recorder.drain()
+        return await self._read(query, *asked)
+
+    async def _read(self, query: Callable[..., Awaitable[Answer]], *asked: Any) -> Answer:
+        async def once() -> Answer:
+            async with reading(self._engine) as connection:
+                return await query(connection, *asked)
+
+        return await _patiently(once)
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self._read(prime_holders, self.holders)
+
+
+async def prime_holders(connection: AsyncConnection, holders: HolderBook) -> None:
+    """Users and who held what, as the tables have it now."""
+    holders.know(await people(connection))
+    for pbx, interface, holding in await holdings(connection, datetime.now(UTC) - REMEMBERED):
+        holders.hold(pbx, interface, holding)
+
+
+async def _patiently(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Do it, however long the database is away; who asked has a time limit of his own."""
+    told = False
+    while True:
+        try:
+            return await work()
+        except Exception as wrong:
+            if not is_away(wrong):
+                raise
+            if not told:
+                log.error("%s Waiting for it.", sentence(wrong))
+                told = True
+        await asyncio.sleep(0.5)

@@ -1,0 +1,1 @@
+"""The life of calls, channel by channel: AMI messages in, facts out. Pure."""

@@ -1,0 +1,154 @@
+"""The calls that live, found by any channel that is or was theirs; and the ones that lately ended."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+
+from crm_core.commands import OpenCall
+from crm_core.events import Direction, Event, LegParty
+from crm_core.ids import BootId, CallId, PbxId, call_id
+from telephony.calls.call import Call
+from telephony.calls.channels import Channel, Devices
+from telephony.calls.states import CallFact
+
+REMEMBERED = 20_000
+"""Channels of ended calls that are still known, so that a late message opens no new call."""
+
+
+class CallBook:
+    """Owns every `Call`. Facts of all of them go to the one list `told`."""
+
+    def __init__(self, pbx: PbxId, boot: BootId, devices: Devices) -> None:
+        self.pbx, self.boot, self.devices = pbx, boot, devices
+        self.told: list[Event] = []
+        self.calls: dict[CallId, Call] = {}
+        self._by_channel: dict[str, Call] = {}
+        self._ended: OrderedDict[str, CallId] = OrderedDict()
+
+    def of_channel(self, unique_id: str | None) -> Call | None:
+        """The living call that this channel belongs to, or has belonged to."""
+        return self._by_channel.get(unique_id) if unique_id else None
+
+    def call_of(self, unique_id: str) -> CallId | None:
+        """Also of a call that lately ended."""
+        living = self._by_channel.get(unique_id)
+        return living.id if living else self._ended.get(unique_id)
+
+    def put(
+        self,
+        channel: Channel,
+        *,
+        context: str | None,
+        caller_number: str | None = None,
+        caller_name: str | None = None,
+        at_is_receipt: bool = False,
+    ) -> Call | None:
+        """The call of this channel, which is now known; opened if the channel is its first.
+
+        None: the channel is plumbing without a call, or its call is over and stays so.
+        """
+        known = self._by_channel.get(channel.unique_id)
+        if known is not None and channel.unique_id in known.channels:
+            return known
+        if channel.unique_id in self._ended:
+            return None
+        call = known or self._by_channel.get(channel.linked_id)
+        agents = self.devices.is_agents(channel.name, context)
+        if agents:
+            channel.party, channel.member = LegParty.AGENT, self.devices.member(channel.name)
+        if call is None:
+            if not channel.is_leg or channel.linked_id in self._ended:
+                return None
+            call = self._open(
+                channel,
+                placed=agents,
+                number=caller_number,
+                name=caller_name,
+                receipt=at_is_receipt,
+            )
+        elif context in self.devices.names.inbound:
+            channel.party = LegParty.CUSTOMER
+        self._by_channel[channel.unique_id] = call
+        self._by_channel[channel.linked_id] = call
+        channel.told = channel.unique_id in call.seen
+        call.add(channel)
+        return call
+
+    def _open(
+        self, first: Channel, *, placed: bool, number: str | None, name: str | None, receipt: bool
+    ) -> Call:
+        """A call is named after its oldest channel, which Linkedid tells."""
+        identity = call_id(self.pbx, self.boot, first.linked_id)
+        if not placed:
+            first.party = LegParty.CUSTOMER
+        call = Call(
+            pbx=self.pbx,
+            boot=self.boot,
+            call=identity,
+            unique_id=first.unique_id,
+            started_at=first.started_at,
+            direction=Direction.OUTBOUND if placed else Direction.INBOUND,
+            told=self.told,
+            caller_number=number,
+            caller_name=name,
+            called_number=first.exten if first.exten not in ("s", "") else None,
+            at_is_receipt=receipt,
+        )
+        self.calls[identity] = call
+        if not placed:
+            call.announce()
+        return call
+
+    def move(self, call: Call, unique_id: str, to: Call, at: datetime) -> None:
+        """A channel now belongs to another call: bridges were joined."""
+        channel = call.take(at, unique_id)
+        if channel is None:
+            return
+        self._by_channel[unique_id] = to
+        channel.told = False
+        to.add(channel)
+        if not call.is_live:
+            self.forget(call)
+
+    def forget(self, call: Call) -> None:
+        """A call is over: its state goes, its channels are remembered for a while."""
+        self.calls.pop(call.id, None)
+        for unique_id in {call.unique_id, *call.seen, *call.seen.values()}:
+            if self._by_channel.get(unique_id) is call:
+                del self._by_channel[unique_id]
+                self._ended[unique_id] = call.id
+        while len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def miss(self, call: Call) -> None:
+        """Nobody saw this call end."""
+        call.end(call.last_seen_at, CallFact.MISSED, None)
+        self.forget(call)
+
+    def resume(self, known: OpenCall) -> None:
+        """A call that was told, and not ended, before a restart of ours."""
+        call = Call(
+            pbx=self.pbx,
+            boot=known.boot,
+            call=known.call,
+            unique_id=known.channels[0][0] if known.channels else "",
+            started_at=known.last_seen_at,
+            direction=known.direction,
+            told=self.told,
+        )
+        call.resume(known)
+        self.calls[call.id] = call
+        if known.boot != self.boot:
+            self.miss(call)
+            return
+        for unique_id, linked_id in known.channels:
+            self._by_channel[unique_id] = self._by_channel[linked_id] = call
+
+    def begin_boot(self, boot: BootId) -> None:
+        """Asterisk started anew: nothing of the former run lives, and Uniqueids may come again."""
+        for call in list(self.calls.values()):
+            self.miss(call)
+        self._by_channel.clear()
+        self._ended.clear()
+        self.boot = boot

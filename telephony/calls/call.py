@@ -1,0 +1,393 @@
+"""One call while it lives: its channels, its stays in queues, its rings, and who talks.
+
+Every method is something that happened; it moves the tables of `states` and tells the facts. What
+the tables do not allow (late, double, contradictory) tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_core.commands import OpenCall
+from crm_core.events import (
+    AttemptResult,
+    CallAnswered,
+    CallEnded,
+    CallEvent,
+    CallLeftQueue,
+    CallPlaced,
+    CallQueued,
+    CallStarted,
+    ConversationEnded,
+    Direction,
+    EndedBy,
+    Event,
+    LegEnded,
+    LegParty,
+    LegStarted,
+    Member,
+)
+from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
+from telephony.calls.channels import Channel
+from telephony.calls.rings import SETTLES_AFTER, Offer, Rings, Stay
+from telephony.calls.states import (
+    CALL,
+    PASS,
+    CallFact,
+    CallState,
+    PassFact,
+    PassState,
+    after,
+)
+
+IN_QUEUE = (PassState.WAITING, PassState.LEAVING)
+
+
+@dataclass(slots=True)
+class Talk:
+    """Two parties connected: `other` is the channel of whoever is not the agent."""
+
+    member: Member
+    leg: str | None
+    other: str | None
+    stay: Stay | None
+
+
+class Call:
+    """What the tracker knows of one living call. Its facts go to `told`."""
+
+    def __init__(
+        self,
+        *,
+        pbx: PbxId,
+        boot: BootId,
+        call: CallId,
+        unique_id: str,
+        started_at: datetime,
+        direction: Direction,
+        told: list[Event],
+        caller_number: str | None = None,
+        caller_name: str | None = None,
+        called_number: str | None = None,
+        at_is_receipt: bool = False,
+    ) -> None:
+        self.pbx, self.boot, self.id, self.unique_id = pbx, boot, call, unique_id
+        self.started_at = self.last_seen_at = started_at
+        self.direction = direction
+        self.caller_number, self.caller_name = caller_number, caller_name
+        self.called_number, self.at_is_receipt = called_number, at_is_receipt
+        self.state = CallState.LIVE
+        self.announced = False
+        self.channels: dict[str, Channel] = {}
+        """Live ones by Uniqueid, halves of Local channels too."""
+        self.seen: dict[str, str] = {}
+        """Uniqueid → Linkedid of every channel there ever was."""
+        self.stays: list[Stay] = []
+        self.rings = Rings(self._tell)
+        self.talks: list[Talk] = []
+        self._entries: dict[tuple[str, str], int] = {}
+        self._told = told
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is CallState.LIVE
+
+    # --- being born ---
+
+    def announce(self, direction: Direction | None = None) -> None:
+        """Tell that there is this call. Waits, for a call that a seat places, until its way is known."""
+        if self.announced:
+            return
+        self.announced = True
+        self.direction = direction or self.direction
+        self._told.append(
+            CallStarted(
+                at=self.started_at,
+                pbx=self.pbx,
+                call=self.id,
+                boot=self.boot,
+                unique_id=self.unique_id,
+                direction=self.direction,
+                caller_number=self.caller_number,
+                caller_name=self.caller_name,
+                called_number=self.called_number,
+                at_is_receipt=self.at_is_receipt,
+            )
+        )
+        for channel in self.channels.values():
+            self.show_leg(channel)
+
+    def resume(self, known: OpenCall) -> None:
+        """Go on with a call that was told before a restart of ours."""
+        self.announced = True
+        self.rings.count = known.attempts
+        self.seen = dict(known.channels)
+        for key in known.passes:
+            place = (key.unique_id, key.queue)
+            self._entries[place] = max(self._entries.get(place, 0), key.ordinal)
+        self.stays = [Stay(key=key, entered_at=known.last_seen_at) for key in known.open_passes]
+
+    # --- channels ---
+
+    def add(self, channel: Channel) -> None:
+        self.channels[channel.unique_id] = channel
+        self.seen[channel.unique_id] = channel.linked_id
+        if self.announced:
+            self.show_leg(channel)
+
+    def show_leg(self, channel: Channel) -> None:
+        """Tell a leg once it is known whose side it is on."""
+        if channel.told or not channel.is_leg or channel.party is None or not self.announced:
+            return
+        channel.told = True
+        self._tell(
+            LegStarted,
+            channel.started_at,
+            unique_id=channel.unique_id,
+            linked_id=channel.linked_id,
+            party=channel.party,
+            member=channel.member,
+        )
+
+    def belongs_to(self, unique_id: str | None, party: LegParty, member: Member | None) -> None:
+        """Whose side a channel is on."""
+        channel = self.channels.get(unique_id or "")
+        if channel is None or channel.party is not None:
+            return
+        channel.party, channel.member = party, member
+        self.show_leg(channel)
+
+    def channel_gone(self, at: datetime, unique_id: str, cause: int | None) -> None:
+        """Hangup. The last leg's is the call's end."""
+        channel = self.channels.pop(unique_id, None)
+        if channel is None:
+            return
+        self.rings.leg_gone(at, unique_id, cause)
+        for talk in list(self.talks):
+            if unique_id in (talk.leg, talk.other):
+                # Who leaves first is who hung up; AgentComplete, which knows, has come before.
+                by = EndedBy.AGENT if unique_id == talk.leg else EndedBy.CALLER
+                self._talk_over(talk, at, by)
+        for stay in self.stays:
+            if stay.key.unique_id == unique_id:
+                self.gives_up(stay, at)
+        if channel.is_leg:
+            channel.party = channel.party or LegParty.CUSTOMER
+            self.announce()
+            self.show_leg(channel)
+            self._tell(LegEnded, at, unique_id=unique_id, cause=cause)
+            if not any(each.is_leg for each in self.channels.values()):
+                self.end(at, CallFact.LAST_CHANNEL_GONE, cause)
+
+    def channel_missed(self, unique_id: str) -> None:
+        """A channel is gone, and nobody saw it go."""
+        at = self.last_seen_at
+        if offer := self.rings.at_leg(unique_id):
+            self.rings.end(at, offer, offer.why or AttemptResult.GONE)
+        for talk in [each for each in self.talks if unique_id in (each.leg, each.other)]:
+            self._talk_over(talk, at, EndedBy.UNKNOWN)
+        self.channel_gone(at, unique_id, None)
+
+    def take(self, at: datetime, unique_id: str) -> Channel | None:
+        """Give up a channel that now belongs to another call (an attended transfer)."""
+        channel = self.channels.pop(unique_id, None)
+        if channel is None:
+            return None
+        for talk in [each for each in self.talks if unique_id in (each.leg, each.other)]:
+            self._talk_over(talk, at, EndedBy.TRANSFER)
+        if not any(each.is_leg for each in self.channels.values()):
+            self.end(at, CallFact.LAST_CHANNEL_GONE, None)
+        return channel
+
+    def end(self, at: datetime, fact: CallFact, cause: int | None) -> None:
+        """The call is over, and with it all that was open in it."""
+        over = after(CALL, self.state, fact)
+        if over is None:
+            return
+        self.announce()
+        self.rings.end_all(at)
+        for talk in list(self.talks):
+            self._talk_over(talk, at, EndedBy.UNKNOWN)
+        for stay in self.stays:
+            self.gives_up(stay, at)
+            stay.state = PassState.OVER
+        for channel in self.channels.values():
+            if channel.told:
+                self._tell(LegEnded, at, unique_id=channel.unique_id, cause=None)
+        self.channels.clear()
+        self.state = over
+        seen = fact is CallFact.LAST_CHANNEL_GONE
+        self._tell(CallEnded, at, cause=cause, seen=seen)
+
+    # --- in a queue ---
+
+    def enters(
+        self,
+        at: datetime,
+        unique_id: str,
+        queue: str,
+        *,
+        position: int | None = None,
+        number: str | None = None,
+        name: str | None = None,
+    ) -> Stay | None:
+        """The stay that begins, or None: it is told already."""
+        here = self._stays_in(unique_id, queue)
+        if here and (here[-1].state in IN_QUEUE or here[-1].entered_at >= at):
+            return None
+        self.announce(Direction.INBOUND)
+        for other in self.stays:
+            if other.key.unique_id == unique_id and other.state in IN_QUEUE:
+                self.gives_up(other, at)  # one channel is in one queue at a time
+        ordinal = self._entries.get((unique_id, queue), 0) + 1
+        self._entries[(unique_id, queue)] = ordinal
+        key = QueuePassKey(unique_id=unique_id, queue=queue, ordinal=ordinal)
+        stay = Stay(key=key, entered_at=at)
+        self.stays.append(stay)
+        self._tell(
+            CallQueued,
+            at,
+            queue_pass=key,
+            caller_number=number,
+            caller_name=name,
+            position=position,
+        )
+        return stay
+
+    def waiting(self, at: datetime, unique_id: str, queue: str) -> Stay | None:
+        """The stay that waits here; entered now if nobody told its entry; None: none waits any more."""
+        here = self._stays_in(unique_id, queue)
+        if not here:
+            return self.enters(at, unique_id, queue, number=self.caller_number)
+        return here[-1] if here[-1].state in IN_QUEUE else None
+
+    def in_queue(self, unique_id: str, queue: str | None = None) -> bool:
+        """Whether this channel waits, in this queue or in any."""
+        return any(
+            stay.state in IN_QUEUE
+            and stay.key.unique_id == unique_id
+            and queue in (None, stay.key.queue)
+            for stay in self.stays
+        )
+
+    def open_stay(self, unique_id: str | None = None) -> Stay | None:
+        """The stay that waits, of this channel or of any."""
+        for stay in reversed(self.stays):
+            if stay.state in IN_QUEUE and unique_id in (None, stay.key.unique_id):
+                return stay
+        return None
+
+    def leaves(self, at: datetime, unique_id: str, queue: str) -> None:
+        """QueueCallerLeave: to an agent, or not."""
+        for stay in self._stays_in(unique_id, queue):
+            if state := after(PASS, stay.state, PassFact.LEAVES):
+                stay.state, stay.left_at = state, at
+
+    def abandons(self, at: datetime, unique_id: str, queue: str) -> None:
+        """QueueCallerAbandon, which is every exit without an agent."""
+        for stay in self._stays_in(unique_id, queue):
+            self.gives_up(stay, at)
+
+    def gives_up(self, stay: Stay, at: datetime) -> None:
+        state = after(PASS, stay.state, PassFact.GIVES_UP)
+        if state is None:
+            return
+        stay.state = state
+        self.rings.give_up(at, stay)
+        self._tell(CallLeftQueue, stay.left_at or at, queue_pass=stay.key)
+
+    # --- ringing ---
+
+    def offered(
+        self, at: datetime, stay: Stay | None, member: Member, leg: str | None, device: str
+    ) -> None:
+        self.announce()
+        self.belongs_to(leg, LegParty.AGENT, member)
+        self.rings.begin(at, stay, member, leg, device)
+
+    def rang_out(self, at: datetime, offer: Offer, why: AttemptResult) -> None:
+        """A ring ended for this reason, unless the agent's Hangup knows a better one."""
+        if any(leg in self.channels for leg in offer.legs):
+            self.rings.stop(at, offer, why)
+        else:
+            self.rings.end(at, offer, why)
+
+    # --- talking ---
+
+    def connected(
+        self, at: datetime, stay: Stay | None, talker: Member, leg: str | None, other: str | None
+    ) -> None:
+        """Caller and agent talk; whatever else rang for them rings no longer."""
+        if stay is not None:
+            state = after(PASS, stay.state, PassFact.CONNECTS)
+            if state is None:
+                return
+            stay.state = state
+        elif any(talk.leg == leg for talk in self.talks):
+            return
+        self.rings.answer(at, stay, talker, leg)
+        self.announce()
+        self.belongs_to(leg, LegParty.AGENT, talker)
+        self.talks.append(Talk(member=talker, leg=leg, other=other, stay=stay))
+        self._tell(
+            CallAnswered,
+            at,
+            queue_pass=stay.key if stay else None,
+            member=talker,
+            leg=leg,
+        )
+
+    def completed(
+        self,
+        at: datetime,
+        unique_id: str | None,
+        leg: str | None,
+        queue: str | None,
+        by: EndedBy,
+    ) -> None:
+        """AgentComplete. It may lack the caller's Uniqueid; then the agent's channel tells the talk."""
+        for talk in list(self.talks):
+            if talk.stay is None or queue not in (None, talk.stay.key.queue):
+                continue
+            if unique_id == talk.stay.key.unique_id if unique_id else leg == talk.leg:
+                self._talk_over(talk, at, by)
+                return
+
+    def placed(self, at: datetime, member: Member, called_number: str, leg: str) -> None:
+        self._tell(CallPlaced, at, member=member, called_number=called_number, leg=leg)
+
+    def _talk_over(self, talk: Talk, at: datetime, by: EndedBy) -> None:
+        self.talks.remove(talk)
+        if talk.stay is not None:
+            talk.stay.state = after(PASS, talk.stay.state, PassFact.COMPLETES) or PassState.OVER
+        self._tell(
+            ConversationEnded,
+            at,
+            queue_pass=talk.stay.key if talk.stay else None,
+            member=talk.member,
+            ended_by=by,
+            leg=talk.leg,
+        )
+
+    # --- what no message explained ---
+
+    @property
+    def unsettled(self) -> bool:
+        return self.rings.unsettled or any(stay.state is PassState.LEAVING for stay in self.stays)
+
+    def settle(self, now: datetime) -> None:
+        """A Leave that no Connect followed was no answer; see `Rings.settle` for rings."""
+        for stay in self.stays:
+            left = stay.left_at if stay.state is PassState.LEAVING else None
+            if left and now - left > SETTLES_AFTER:
+                self.gives_up(stay, left)
+        self.rings.settle(now)
+
+    def _stays_in(self, unique_id: str, queue: str) -> list[Stay]:
+        key = (unique_id, queue)
+        return [stay for stay in self.stays if (stay.key.unique_id, stay.key.queue) == key]
+
+    def _tell(self, kind: Callable[..., CallEvent], at: datetime, **more: object) -> None:
+        self._told.append(kind(at=at, pbx=self.pbx, call=self.id, **more))

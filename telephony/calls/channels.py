@@ -1,0 +1,112 @@
+"""Channels as Asterisk names them, and what a name tells: technology, device, half of a Local pair."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crm_core.events import LegParty, Member
+
+SUFFIX = re.compile(r"-[0-9a-f]{8,}(?:;[12])?(?:<\w+>)?$")
+"""What makes the name of one channel of a device: `PJSIP/8001-0000002a`, `Local/100@c-00000001;2`."""
+
+EXTENSION = re.compile(r"^(?:Local|PJSIP|SIP|IAX2|SCCP|Agent|hint:)[/:]?(\w+)(?=[@/-]|$)")
+
+NOT_A_LEG = frozenset(
+    {"Local", "Surrogate", "Announcer", "Recorder", "Snoop", "Message", "CBAnn", "CBRec", "Bridge"}
+)
+"""Technologies that are Asterisk's own plumbing: nobody holds such a channel to the ear."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """One channel while it lives. Known by its Uniqueid; its name may change under our hands."""
+
+    unique_id: str
+    linked_id: str
+    name: str
+    started_at: datetime
+    exten: str | None = None
+    party: LegParty | None = None
+    """None until somebody says whose side it is on."""
+    member: Member | None = None
+    told: bool = False
+    """Whether its LegStarted is out."""
+
+    @property
+    def device(self) -> str:
+        return device_of(self.name)
+
+    @property
+    def is_leg(self) -> bool:
+        return is_leg(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteNames:
+    """The contexts of a dialplan that is ours (`telephony.dialplan`); empty on a foreign PBX."""
+
+    inbound: frozenset[str] = frozenset()
+    """Where carriers and hotlines enter."""
+    seats: frozenset[str] = frozenset()
+    """Where the agents' phones enter."""
+
+
+@dataclass(slots=True)
+class Devices:
+    """Which devices are agents', and under what name: learnt from queue members."""
+
+    names: SiteNames = field(default_factory=SiteNames)
+    _members: dict[str, str | None] = field(default_factory=dict)
+    _extensions: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, interface: str, name: str | None, state_interface: str | None = None) -> None:
+        """A queue has this member. FreePBX names members `Local/100@from-queue/n`, phones SIP/100."""
+        if self._members.get(interface) == name and interface in self._members:
+            return
+        self._members[interface] = name
+        for each in (interface, state_interface):
+            if each and (found := EXTENSION.match(each)):
+                self._extensions[found[1]] = interface
+
+    def is_agents(self, channel_name: str, context: str | None) -> bool:
+        """Whether this channel is an agent's phone."""
+        device = device_of(channel_name)
+        if device in self._members or self._extension_of(device) in self._extensions:
+            return True
+        return context in self.names.seats
+
+    def member(self, channel_name: str) -> Member:
+        """Who holds this channel: a queue member where one has this device, else the device."""
+        device = device_of(channel_name)
+        if device in self._members:
+            return Member(interface=device, name=self._members[device])
+        interface = self._extensions.get(self._extension_of(device) or "")
+        if interface is not None:
+            return Member(interface=interface, name=self._members[interface])
+        return Member(interface=device)
+
+    @staticmethod
+    def _extension_of(device: str) -> str | None:
+        found = EXTENSION.match(device)
+        return found[1] if found else None
+
+
+def device_of(channel_name: str) -> str:
+    """`PJSIP/8001-0000002a` → `PJSIP/8001`."""
+    return SUFFIX.sub("", channel_name)
+
+
+def is_leg(channel_name: str) -> bool:
+    """Whether somebody may be at the other end; halves of Local channels are folded away."""
+    return channel_name.partition("/")[0] not in NOT_A_LEG
+
+
+def other_half(channel_name: str) -> str | None:
+    """The name of the other half of a Local channel; None for every other channel."""
+    if channel_name.endswith(";1"):
+        return channel_name[:-1] + "2"
+    if channel_name.endswith(";2"):
+        return channel_name[:-1] + "1"
+    return None

@@ -1,0 +1,237 @@
+"""What Asterisk says lives now, held against what we think lives.
+
+Items and live events come mixed. Events about calls we know are applied first, then the items, then
+the other events: an event is never older than what the items did not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from crm_core.events import LegParty, Member
+from telephony.ami import messages as ami
+from telephony.calls.book import CallBook
+from telephony.calls.call import Call
+from telephony.calls.channels import Channel, device_of
+from telephony.calls.rings import Stay
+from telephony.calls.states import PassState
+
+ChannelItem = ami.StatusItem | ami.CoreShowChannelItem
+
+
+@dataclass(slots=True)
+class Seen:
+    """One live channel, from its `Status` and `CoreShowChannel` items."""
+
+    item: ChannelItem
+    started_at: datetime
+    bridge: str | None = None
+    application: str | None = None
+    data: str | None = None
+
+    @property
+    def unique_id(self) -> str:
+        return self.item.unique_id or ""
+
+    @property
+    def is_ringing(self) -> bool:
+        return self.item.channel_state_desc == "Ringing"
+
+    @property
+    def queue(self) -> str | None:
+        """The queue whose Queue() this channel is in, waiting or talking."""
+        return (self.data or "").partition(",")[0] or None if self.application == "Queue" else None
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What came between SnapshotBegan and SnapshotEnded."""
+
+    legs_before: set[str]
+    waiting_before: list[tuple[Call, Stay]]
+    calls_before: list[Call]
+    held: list[ami.AmiMessage]
+    channels: dict[str, Seen] = field(default_factory=dict)
+    entries: list[ami.QueueEntry] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, calls: Iterable[Call], held: list[ami.AmiMessage]) -> Snapshot:
+        """Remembers what was open: only that can be missing at the end."""
+        living = list(calls)
+        return cls(
+            legs_before={uid for call in living for uid in call.channels},
+            waiting_before=[
+                (call, stay)
+                for call in living
+                for stay in call.stays
+                if stay.state is PassState.WAITING
+            ],
+            calls_before=living,
+            held=held,
+        )
+
+    def add(self, message: ami.AmiMessage, most: int) -> bool:
+        """Take an item or hold an event; false: `most` are held already."""
+        if isinstance(message, ami.StatusItem | ami.CoreShowChannelItem):
+            self._add_channel(message)
+        elif isinstance(message, ami.QueueEntry):
+            self.entries.append(message)
+        elif len(self.held) < most:
+            self.held.append(message)
+        else:
+            return False
+        return True
+
+    def _add_channel(self, item: ChannelItem) -> None:
+        if not item.unique_id or not item.channel:
+            return
+        if isinstance(item, ami.StatusItem):
+            seconds, data = item.seconds or 0, item.data
+        else:
+            seconds, data = _seconds(item.duration), item.application_data
+        seen = self.channels.setdefault(
+            item.unique_id, Seen(item, item.at - timedelta(seconds=seconds))
+        )
+        seen.bridge = seen.bridge or item.bridge_id
+        seen.application = seen.application or item.application
+        seen.data = seen.data or data
+
+    def sorted_held(self, book: CallBook) -> tuple[list[ami.AmiMessage], list[ami.AmiMessage]]:
+        """The held events: those about calls we know, and the others."""
+        known: list[ami.AmiMessage] = []
+        others: list[ami.AmiMessage] = []
+        for message in self.held:
+            ids = (
+                getattr(message, name, None)
+                for name in ("unique_id", "linked_id", "dest_unique_id")
+            )
+            about_known = any(book.of_channel(each) is not None for each in ids)
+            (known if about_known else others).append(message)
+        return known, others
+
+    def ended_meanwhile(self) -> set[str]:
+        return {each.unique_id or "" for each in self.held if isinstance(each, ami.Hangup)}
+
+
+def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:
+    """End what is gone, open what is new, and put everybody where he is."""
+    gone = snapshot.ended_meanwhile()
+    live = {uid: seen for uid, seen in snapshot.channels.items() if uid not in gone}
+    _end_what_is_missing(snapshot, live, book)
+    for seen in sorted(live.values(), key=lambda seen: (seen.started_at, seen.unique_id)):
+        _put_channel(seen, book)
+    for entry in snapshot.entries:
+        _put_in_queue(entry, at, book)
+    parties = _bridges(live)
+    for seen in live.values():
+        call = book.of_channel(seen.unique_id)
+        if call is not None:
+            _put_leg(seen, at, call, parties.get(seen.bridge or "", []), book)
+    for call, stay in snapshot.waiting_before:
+        waits = any(
+            (entry.unique_id, entry.queue) == (stay.key.unique_id, stay.key.queue)
+            for entry in snapshot.entries
+        )
+        if not waits:
+            call.leaves(at, stay.key.unique_id, stay.key.queue)
+    for call in book.calls.values():
+        call.announce()
+        call.last_seen_at = max(call.last_seen_at, at)
+
+
+def _end_what_is_missing(snapshot: Snapshot, live: dict[str, Seen], book: CallBook) -> None:
+    for call in snapshot.calls_before:
+        if not call.is_live:
+            continue
+        known = {*call.seen, *call.channels}
+        new = [uid for uid in call.channels if uid not in snapshot.legs_before]
+        if not new and not any(uid in live for uid in known):
+            book.miss(call)
+            continue
+        for unique_id in list(call.channels):
+            if unique_id in snapshot.legs_before and unique_id not in live:
+                call.channel_missed(unique_id)
+        if not call.is_live:
+            book.forget(call)
+
+
+def _put_channel(seen: Seen, book: CallBook) -> None:
+    item = seen.item
+    channel = Channel(
+        unique_id=seen.unique_id,
+        linked_id=item.linked_id or seen.unique_id,
+        name=item.channel or "",
+        started_at=seen.started_at,
+        exten=item.exten,
+    )
+    call = book.put(
+        channel,
+        context=item.context,
+        caller_number=item.caller_id_num,
+        caller_name=item.caller_id_name,
+        at_is_receipt=True,
+    )
+    if call is not None and channel.unique_id in call.channels:
+        call.channels[channel.unique_id].name = channel.name
+
+
+def _put_in_queue(entry: ami.QueueEntry, at: datetime, book: CallBook) -> None:
+    call = book.of_channel(entry.unique_id)
+    if call is None or not entry.unique_id or not entry.queue:
+        return
+    if not call.in_queue(entry.unique_id, entry.queue):
+        call.enters(
+            at - timedelta(seconds=entry.wait or 0),
+            entry.unique_id,
+            entry.queue,
+            position=entry.position,
+            number=entry.caller_id_num,
+            name=entry.caller_id_name,
+        )
+
+
+def _bridges(live: dict[str, Seen]) -> dict[str, list[Seen]]:
+    found: dict[str, list[Seen]] = {}
+    for seen in live.values():
+        if seen.bridge:
+            found.setdefault(seen.bridge, []).append(seen)
+    return found
+
+
+def _put_leg(seen: Seen, at: datetime, call: Call, together: list[Seen], book: CallBook) -> None:
+    """An agent's leg rings for the call, or talks in it."""
+    channel = call.channels.get(seen.unique_id)
+    if channel is None or channel.party is LegParty.CUSTOMER:
+        return
+    rung_by_queue = seen.application == "AppQueue"
+    agents = rung_by_queue or book.devices.is_agents(channel.name, seen.item.context)
+    if not agents or seen.queue:
+        return
+    member = channel.member or book.devices.member(channel.name)
+    if seen.is_ringing:
+        stay = call.open_stay()
+        if rung_by_queue or seen.application == "AppDial":
+            call.offered(at, stay, member, seen.unique_id, device_of(channel.name))
+        return
+    other = next((each for each in together if each.unique_id != seen.unique_id), None)
+    if other is None or any(talk.leg == seen.unique_id for talk in call.talks):
+        return
+    _put_talk(at, call, other, member, seen.unique_id)
+
+
+def _put_talk(at: datetime, call: Call, other: Seen, member: Member, leg: str) -> None:
+    stay = call.open_stay(other.unique_id)
+    if stay is None and other.queue:
+        stay = call.enters(at, other.unique_id, other.queue, number=call.caller_number)
+    call.connected(at, stay, member, leg, other.unique_id)
+
+
+def _seconds(duration: str | None) -> int:
+    """`01:02:03` → 3723."""
+    parts = (duration or "").split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return 0
+    hours, minutes, seconds = (int(part) for part in parts)
+    return hours * 3600 + minutes * 60 + seconds

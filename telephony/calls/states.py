@@ -1,0 +1,89 @@
+"""The life of a call, of its stay in a queue and of one ring, as tables.
+
+What is not in a table does not happen: a late or double message finds no way out of its state and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TypeVar
+
+
+class CallState(Enum):
+    """A call lives from its first channel to its last, and never again."""
+
+    LIVE = auto()
+    OVER = auto()
+
+
+class PassState(Enum):
+    """One stay in one queue."""
+
+    WAITING = auto()
+    LEAVING = auto()
+    """Out of the queue; whether to an agent, the next message says (Leave comes before Connect)."""
+    TALKING = auto()
+    OVER = auto()
+
+
+class OfferState(Enum):
+    """One ring at one agent."""
+
+    RINGING = auto()
+    STOPPED = auto()
+    """No longer ringing; why, a message that follows says (or none: then the time that passes)."""
+    ANSWERED = auto()
+    OVER = auto()
+
+
+class CallFact(Enum):
+    LAST_CHANNEL_GONE = auto()
+    MISSED = auto()
+    """Not in the snapshot, or Asterisk started anew."""
+
+
+class PassFact(Enum):
+    LEAVES = auto()
+    CONNECTS = auto()
+    GIVES_UP = auto()
+    """Any exit without an agent."""
+    COMPLETES = auto()
+
+
+class OfferFact(Enum):
+    STOPS = auto()
+    ANSWERS = auto()
+    ENDS = auto()
+
+
+CALL: Mapping[tuple[CallState, CallFact], CallState] = {
+    (CallState.LIVE, CallFact.LAST_CHANNEL_GONE): CallState.OVER,
+    (CallState.LIVE, CallFact.MISSED): CallState.OVER,
+}
+
+PASS: Mapping[tuple[PassState, PassFact], PassState] = {
+    (PassState.WAITING, PassFact.LEAVES): PassState.LEAVING,
+    (PassState.WAITING, PassFact.CONNECTS): PassState.TALKING,
+    (PassState.WAITING, PassFact.GIVES_UP): PassState.OVER,
+    (PassState.LEAVING, PassFact.CONNECTS): PassState.TALKING,
+    (PassState.LEAVING, PassFact.GIVES_UP): PassState.OVER,
+    (PassState.TALKING, PassFact.COMPLETES): PassState.OVER,
+}
+
+OFFER: Mapping[tuple[OfferState, OfferFact], OfferState] = {
+    (OfferState.RINGING, OfferFact.STOPS): OfferState.STOPPED,
+    (OfferState.RINGING, OfferFact.ANSWERS): OfferState.ANSWERED,
+    (OfferState.RINGING, OfferFact.ENDS): OfferState.OVER,
+    (OfferState.STOPPED, OfferFact.ANSWERS): OfferState.ANSWERED,
+    (OfferState.STOPPED, OfferFact.ENDS): OfferState.OVER,
+}
+
+State = TypeVar("State")
+Fact = TypeVar("Fact")
+
+
+def after(table: Mapping[tuple[State, Fact], State], state: State, fact: Fact) -> State | None:
+    """The state that `fact` leads to from `state`; None where it leads nowhere."""
+    return table.get((state, fact))

@@ -1,0 +1,431 @@
+"""From AMI messages to facts about calls: who called, who was rung, who talked, when it was over.
+
+A call is a set of channels with a history, found by Uniqueid (never by name) and by Linkedid, the
+Uniqueid of its oldest channel. Messages may be late, double, or missing: nothing here raises, and
+nothing takes a call back from its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from crm_core.commands import OpenCall
+from crm_core.events import AttemptResult, Direction, EndedBy, Event, LegParty, Member
+from crm_core.ids import BootId, CallId, PbxId
+from telephony.ami import messages as ami
+from telephony.calls.book import CallBook
+from telephony.calls.call import Call
+from telephony.calls.channels import Channel, Devices, SiteNames, device_of, is_leg, other_half
+from telephony.calls.rings import Offer
+from telephony.calls.snapshot import Snapshot, conclude
+
+REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
+"""AgentComplete's Reason → whose hang-up it was."""
+
+RING_RESULTS = {
+    "BUSY": AttemptResult.REFUSED,
+    "CONGESTION": AttemptResult.REFUSED,
+    "CHANUNAVAIL": AttemptResult.NO_ANSWER,
+}
+"""DialStatus → how a ring ended, where it says so by itself; in a queue, others wait for a reason."""
+
+MOST_HELD = 200_000
+"""Messages that wait for a snapshot; more than that, and they are taken as they are."""
+
+DIRECT_RESULTS = {**RING_RESULTS, "CANCEL": AttemptResult.GONE}
+"""The same without a queue, where nothing follows; any other status is no answer."""
+
+
+class CallTracker:
+    """Fed every message of one PBX in the order of the wire; answers the facts it tells.
+
+    `open_calls` are the calls that had no end when a process before this one stopped; whether they
+    still live, the first snapshot says. `names` are the contexts of our own dialplan.
+    """
+
+    def __init__(
+        self,
+        pbx: PbxId,
+        boot: BootId,
+        open_calls: Iterable[OpenCall] = (),
+        names: SiteNames | None = None,
+    ) -> None:
+        self._devices = Devices(names or SiteNames())
+        self._book = CallBook(pbx, boot, self._devices)
+        self._unsettled: dict[CallId, Call] = {}
+        self._snapshot: Snapshot | None = None
+        self._unheard: list[ami.AmiMessage] | None = None
+        """Since the link was lost: what came before the snapshot that says what it builds on."""
+        self._handlers: Mapping[type[ami.AmiMessage], Callable[[Any], None]] = {
+            ami.Newchannel: self._newchannel,
+            ami.Hangup: self._hangup,
+            ami.Rename: self._rename,
+            ami.BridgeEnter: self._bridge_enter,
+            ami.DialBegin: self._dial_begin,
+            ami.DialEnd: self._dial_end,
+            ami.QueueCallerJoin: self._queue_caller_join,
+            ami.QueueCallerLeave: self._queue_caller_leave,
+            ami.QueueCallerAbandon: self._queue_caller_abandon,
+            ami.AgentCalled: self._agent_called,
+            ami.AgentRingNoAnswer: self._agent_ring_no_answer,
+            ami.AgentDump: self._agent_dump,
+            ami.AgentConnect: self._agent_connect,
+            ami.AgentComplete: self._agent_complete,
+            ami.QueueMemberStatus: self._queue_member,
+            ami.QueueMemberAdded: self._queue_member,
+            ami.QueueMemberPause: self._queue_member,
+            ami.QueueMemberItem: self._queue_member,
+            ami.LinkLost: self._link_lost,
+        }
+        for known in open_calls:
+            self._book.resume(known)
+
+    def feed(self, message: ami.AmiMessage) -> list[Event]:
+        """The facts that this message tells; none for most messages."""
+        if self._unsettled:
+            self._settle(message.at)
+        if isinstance(message, ami.SnapshotBegan):
+            self._snapshot_began(message)
+        elif self._snapshot is not None:
+            self._in_snapshot(self._snapshot, message)
+        elif self._unheard is not None and len(self._unheard) < MOST_HELD:
+            self._unheard.append(message)
+        else:
+            self._handle(message)
+        told = self._book.told
+        if not told:
+            return []
+        found = told[:]
+        told.clear()
+        return found
+
+    def live_calls(self) -> tuple[CallId, ...]:
+        return tuple(self._book.calls)
+
+    def channels_of(self, call: CallId) -> tuple[str, ...]:
+        """Names of the live channels of a call, halves of Local channels too: what to hang up."""
+        living = self._book.calls.get(call)
+        return tuple(each.name for each in living.channels.values()) if living else ()
+
+    def leg_channels(self, call: CallId) -> dict[str, str]:
+        """Uniqueid → name of the live legs of a call."""
+        living = self._book.calls.get(call)
+        channels = living.channels.values() if living else ()
+        return {each.unique_id: each.name for each in channels if each.is_leg}
+
+    def call_of(self, unique_id: str) -> CallId | None:
+        """The call that a channel belongs, or lately belonged, to."""
+        return self._book.call_of(unique_id)
+
+    def _handle(self, message: ami.AmiMessage) -> None:
+        if handler := self._handlers.get(type(message)):
+            handler(message)
+
+    # --- channels ---
+
+    def _newchannel(self, message: ami.Newchannel) -> None:
+        self._call_of(message)
+
+    def _call_of(self, message: Any) -> Call | None:
+        """The living call of a message that begins with a channel's snapshot."""
+        call = self._book.of_channel(message.unique_id)
+        if call is None or message.unique_id not in call.channels:
+            if not message.unique_id or not message.channel:
+                return None
+            channel = Channel(
+                unique_id=message.unique_id,
+                linked_id=message.linked_id or message.unique_id,
+                name=message.channel,
+                started_at=message.at,
+                exten=message.exten,
+            )
+            call = self._book.put(
+                channel,
+                context=message.context,
+                caller_number=message.caller_id_num,
+                caller_name=message.caller_id_name,
+                at_is_receipt=message.at_is_receipt,
+            )
+        return self._seen(call, message.at)
+
+    def _dialled(self, message: Any, call: Call) -> None:
+        """The channel that is rung, where its Newchannel was not seen."""
+        unique_id = message.dest_unique_id
+        if not unique_id or not message.dest_channel or self._book.call_of(unique_id) is not None:
+            return
+        channel = Channel(
+            unique_id=unique_id,
+            linked_id=message.dest_linked_id or call.unique_id,
+            name=message.dest_channel,
+            started_at=message.at,
+        )
+        self._book.put(channel, context=message.dest_context)
+
+    def _seen(self, call: Call | None, at: datetime) -> Call | None:
+        if call is not None and at > call.last_seen_at:
+            call.last_seen_at = at
+        return call
+
+    def _hangup(self, message: ami.Hangup) -> None:
+        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        if call is None or message.unique_id is None:
+            return
+        call.channel_gone(message.at, message.unique_id, message.cause)
+        self._settle_or_forget(call)
+
+    def _rename(self, message: ami.Rename) -> None:
+        call = self._book.of_channel(message.unique_id)
+        channel = call.channels.get(message.unique_id or "") if call else None
+        if channel is not None and message.new_name:
+            channel.name = message.new_name
+
+    def _bridge_enter(self, message: ami.BridgeEnter) -> None:
+        """After an attended transfer a channel's Linkedid is that of the older call."""
+        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        older = self._book.of_channel(message.linked_id)
+        if call is None or older is None or call is older or message.unique_id is None:
+            return
+        channel = call.channels.get(message.unique_id)
+        if channel is None or not channel.is_leg:
+            return
+        channel.linked_id = message.linked_id or channel.linked_id
+        self._book.move(call, message.unique_id, older, message.at)
+        if channel.party is LegParty.AGENT and channel.member is not None:
+            other = older.unique_id if older.unique_id in older.channels else None
+            older.connected(message.at, None, channel.member, channel.unique_id, other)
+
+    def _settle_or_forget(self, call: Call) -> None:
+        if not call.is_live:
+            self._unsettled.pop(call.id, None)
+            self._book.forget(call)
+        elif call.unsettled:
+            self._unsettled[call.id] = call
+
+    def _settle(self, now: datetime) -> None:
+        for call in list(self._unsettled.values()):
+            call.settle(now)
+            if not call.is_live or not call.unsettled:
+                del self._unsettled[call.id]
+
+    # --- queues ---
+
+    def _queue_caller_join(self, message: ami.QueueCallerJoin) -> None:
+        call = self._call_of(message)
+        if call is not None and message.unique_id and message.queue:
+            call.enters(
+                message.at,
+                message.unique_id,
+                message.queue,
+                position=message.position,
+                number=message.caller_id_num,
+                name=message.caller_id_name,
+            )
+
+    def _queue_caller_leave(self, message: ami.QueueCallerLeave) -> None:
+        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        if call is not None and message.unique_id and message.queue:
+            call.leaves(message.at, message.unique_id, message.queue)
+            self._settle_or_forget(call)
+
+    def _queue_caller_abandon(self, message: ami.QueueCallerAbandon) -> None:
+        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        if call is not None and message.unique_id and message.queue:
+            call.abandons(message.at, message.unique_id, message.queue)
+
+    def _queue_member(self, message: Any) -> None:
+        if message.interface:
+            self._devices.learn(message.interface, message.member_name, message.state_interface)
+
+    # --- ringing ---
+
+    def _agent_called(self, message: ami.AgentCalled) -> None:
+        if not (message.unique_id and message.queue and message.interface):
+            return
+        self._devices.learn(message.interface, message.member_name)
+        call = self._call_of(message)
+        if call is None:
+            return
+        self._dialled(message, call)
+        stay = call.waiting(message.at, message.unique_id, message.queue)
+        if stay is None:
+            return
+        member = Member(interface=message.interface, name=message.member_name)
+        device = device_of(message.dest_channel or message.interface)
+        call.offered(message.at, stay, member, message.dest_unique_id, device)
+
+    def _agent_ring_no_answer(self, message: ami.AgentRingNoAnswer) -> None:
+        call, offer = self._offer_of(message)
+        if call is not None and offer is not None:
+            call.rang_out(message.at, offer, AttemptResult.NO_ANSWER)
+
+    def _agent_dump(self, message: ami.AgentDump) -> None:
+        """The agent hung up on the announcement; the caller waits on."""
+        call, offer = self._offer_of(message)
+        if call is not None and offer is not None:
+            call.rings.end(message.at, offer, AttemptResult.REFUSED)
+
+    def _offer_of(self, message: Any) -> tuple[Call | None, Offer | None]:
+        """The ring that a queue's message is about; by the agent's channel, else by the member."""
+        call = self._book.of_channel(message.unique_id) or self._book.of_channel(
+            message.dest_unique_id
+        )
+        if self._seen(call, message.at) is None or call is None:
+            return None, None
+        offer = call.rings.at_leg(message.dest_unique_id)
+        if offer is None:
+            offer = call.rings.at_member(message.queue or "", message.interface or "")
+        return call, offer
+
+    def _dial_begin(self, message: ami.DialBegin) -> None:
+        """In a queue AgentCalled has told the ring; without one, a Dial to a seat is the ring."""
+        call = self._call_of(message) if message.unique_id else None
+        call = call or self._seen(self._book.of_channel(message.dest_unique_id), message.at)
+        if call is None or not message.dest_unique_id or not message.dest_channel:
+            return
+        self._dialled(message, call)
+        if not is_leg(message.dest_channel):
+            return
+        if half := other_half(message.channel or ""):
+            if offer := self._offer_through(call, half):
+                offer.legs.add(message.dest_unique_id)
+                call.belongs_to(message.dest_unique_id, LegParty.AGENT, offer.member)
+                return
+        elif call.in_queue(message.unique_id or ""):
+            return
+        self._dial_without_queue(message, call)
+
+    def _offer_through(self, call: Call, half: str) -> Offer | None:
+        """The ring at a Local member, whose phone the other half of its channel dials."""
+        for channel in call.channels.values():
+            if channel.name == half:
+                return call.rings.at_leg(channel.unique_id)
+        return None
+
+    def _dial_without_queue(self, message: ami.DialBegin, call: Call) -> None:
+        caller = call.channels.get(message.unique_id or "")
+        if caller is None or not caller.is_leg:
+            caller = call.channels.get(call.unique_id)
+        placing = caller if caller is not None and caller.party is LegParty.AGENT else None
+        to_agent = self._devices.is_agents(message.dest_channel or "", message.dest_context)
+        if placing is not None and not call.stays:
+            call.announce(Direction.INTERNAL if to_agent else Direction.OUTBOUND)
+            number = placing.exten or message.dest_caller_id_num or ""
+            call.placed(message.at, placing.member or Member(), number, placing.unique_id)
+        if not to_agent:
+            call.belongs_to(message.dest_unique_id, LegParty.CUSTOMER, None)
+            return
+        member = self._devices.member(message.dest_channel or "")
+        device = device_of(message.dest_channel or "")
+        call.offered(message.at, None, member, message.dest_unique_id, device)
+
+    def _dial_end(self, message: ami.DialEnd) -> None:
+        call = self._seen(self._book.of_channel(message.dest_unique_id), message.at)
+        if call is None:
+            return
+        offer, status = call.rings.at_leg(message.dest_unique_id), message.dial_status or ""
+        if offer is None:
+            if status == "ANSWER":
+                self._customer_answered(message, call)
+        elif offer.stay is None:
+            if status == "ANSWER":
+                call.connected(
+                    message.at, None, offer.member, message.dest_unique_id, message.unique_id
+                )
+            else:
+                direct = DIRECT_RESULTS.get(status, AttemptResult.NO_ANSWER)
+                call.rang_out(message.at, offer, direct)
+        elif status == "ANSWER":
+            offer.stay.lifted = True  # AgentConnect makes it an answer
+        elif result := RING_RESULTS.get(status):
+            call.rings.end(message.at, offer, result)
+        else:
+            call.rings.stop(message.at, offer, None)
+        self._settle_or_forget(call)
+
+    def _customer_answered(self, message: ami.DialEnd, call: Call) -> None:
+        """Of a call that a seat placed."""
+        placing = call.channels.get(message.unique_id or "")
+        if placing is not None and placing.party is LegParty.AGENT and placing.member is not None:
+            call.connected(
+                message.at, None, placing.member, placing.unique_id, message.dest_unique_id
+            )
+
+    # --- talking ---
+
+    def _agent_connect(self, message: ami.AgentConnect) -> None:
+        if not (message.unique_id and message.queue and message.interface):
+            return
+        self._devices.learn(message.interface, message.member_name)
+        call = self._call_of(message)
+        if call is None:
+            return
+        self._dialled(message, call)
+        stay = call.waiting(message.at, message.unique_id, message.queue)
+        if stay is None:
+            return
+        talker = self._talker(message, call)
+        call.connected(message.at, stay, talker, message.dest_unique_id, message.unique_id)
+
+    def _talker(self, message: ami.AgentConnect, call: Call) -> Member:
+        """Who holds the connected channel; on a pick-up not the member that rang (Interface)."""
+        interface = message.interface or ""
+        rung = Member(interface=interface, name=message.member_name)
+        channel = message.dest_channel
+        offer = call.rings.at_leg(message.dest_unique_id) or call.rings.at_member(
+            message.queue or "", interface
+        )
+        if not channel or not is_leg(channel):
+            return rung  # half of a Local channel: the member's phone is behind it
+        device = device_of(channel)
+        if device in (offer.device if offer else interface, interface):
+            return rung
+        holder = self._devices.member(channel)
+        return rung if holder.interface == interface else holder
+
+    def _agent_complete(self, message: ami.AgentComplete) -> None:
+        """Some come without Uniqueid, when the caller is gone already (measured)."""
+        call = (
+            self._book.of_channel(message.unique_id)
+            or self._book.of_channel(message.dest_unique_id)
+            or self._book.of_channel(message.dest_linked_id)
+        )
+        if self._seen(call, message.at) is None or call is None:
+            return
+        by = REASONS.get(message.reason or "", EndedBy.UNKNOWN)
+        call.completed(message.at, message.unique_id, message.dest_unique_id, message.queue, by)
+
+    # --- snapshots ---
+
+    def _snapshot_began(self, message: ami.SnapshotBegan) -> None:
+        if message.boot != self._book.boot:
+            self._unsettled.clear()
+            self._book.begin_boot(message.boot)
+        held = self._snapshot.held if self._snapshot else []  # that one never came to its end
+        self._snapshot = Snapshot.begin(self._book.calls.values(), [*held, *(self._unheard or ())])
+        self._unheard = None
+
+    def _in_snapshot(self, snapshot: Snapshot, message: ami.AmiMessage) -> None:
+        """Live events wait until the snapshot is whole: it says what they build on."""
+        if isinstance(message, ami.SnapshotEnded):
+            self._snapshot = None
+            known, others = snapshot.sorted_held(self._book)
+            for each in known:
+                self._handle(each)
+            conclude(snapshot, message.at, self._book)
+            for each in others:
+                self._handle(each)
+            for call in list(self._book.calls.values()):
+                self._settle_or_forget(call)
+        elif isinstance(message, ami.LinkLost):
+            self._link_lost(message)
+        elif isinstance(message, ami.QueueMemberItem):
+            self._queue_member(message)
+        elif not snapshot.add(message, MOST_HELD):
+            self._handle(message)
+
+    def _link_lost(self, _: ami.LinkLost) -> None:
+        """What comes next may be of another run of Asterisk: it waits for the snapshot."""
+        self._unheard = self._snapshot.held if self._snapshot else []
+        self._snapshot = None

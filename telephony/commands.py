@@ -1,0 +1,92 @@
+"""What the other packages ask of Asterisk, as AMI actions; each answered by `Done`.
+
+Doing a thing twice is doing it once: a member that is there already, or gone already, is no fault.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from crm_core.bus import Bus
+from crm_core.commands import (
+    AddMember,
+    Command,
+    Done,
+    HangUp,
+    PauseMember,
+    RemoveMember,
+    UnpauseMember,
+)
+from crm_core.errors import Invalid, Unavailable
+from crm_core.ids import CallId, PbxId
+from telephony.ami.actions import Action, Hangup, QueueAdd, QueuePause, QueueRemove
+from telephony.ami.link import Answer
+
+log = logging.getLogger("zuoxi.telephony")
+
+DONE_ALREADY = ("Already there", "Not there", "No such channel")
+"""How Asterisk's messages end when there was nothing left to do (22.10.1)."""
+
+
+class Pbx(Protocol):
+    """What a command needs of a PBX: somebody to ask, and the live channels of a call."""
+
+    async def control(self, action: Action) -> Answer: ...
+    def channels_of(self, call: CallId) -> tuple[str, ...]: ...
+    def leg_channel(self, call: CallId, leg: str) -> str | None: ...
+
+
+class Commands:
+    """Answers commands on the bus for every PBX of this process."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._pbxs: dict[PbxId, Pbx] = {}
+        for kind in _ACTIONS:
+            bus.answer(kind, self._do)
+
+    def serve(self, pbx: PbxId, by: Pbx) -> None:
+        """From now on commands for this PBX go there."""
+        self._pbxs[pbx] = by
+
+    async def _do(self, command: Command) -> Done:
+        pbx = self._pbxs.get(command.pbx)
+        if pbx is None:
+            return Done(refused=f"there is no PBX {command.pbx} here")
+        try:
+            actions = _ACTIONS[type(command)](command, pbx)
+            for action in actions:
+                answer = await pbx.control(action)
+                if not answer.ok and not answer.message.endswith(DONE_ALREADY):
+                    return Done(refused=answer.message or "Asterisk refused without a reason")
+        except (Invalid, Unavailable) as wrong:
+            return Done(refused=wrong.detail)
+        return Done()
+
+
+def _hang_up(command: HangUp, pbx: Pbx) -> list[Action]:
+    if command.leg is not None:
+        channel = pbx.leg_channel(command.call, command.leg)
+        return [Hangup(channel=channel)] if channel is not None else []
+    return [Hangup(channel=channel) for channel in pbx.channels_of(command.call)]
+
+
+_ACTIONS: Mapping[type[Command], Callable[[Any, Pbx], list[Action]]] = {
+    AddMember: lambda command, _: [
+        QueueAdd(
+            queue=command.queue,
+            interface=command.interface,
+            member_name=command.agent_number,
+            penalty=command.penalty,
+        )
+    ],
+    RemoveMember: lambda command, _: [
+        QueueRemove(queue=command.queue, interface=command.interface)
+    ],
+    PauseMember: lambda command, _: [
+        QueuePause(interface=command.interface, paused=True, reason=command.reason)
+    ],
+    UnpauseMember: lambda command, _: [QueuePause(interface=command.interface, paused=False)],
+    HangUp: _hang_up,
+}

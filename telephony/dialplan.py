@@ -1,0 +1,444 @@
+"""Every name that Zuoxi shares with `asterisk_conf/`, and the files it writes for Asterisk.
+
+`asterisk_conf/*.conf` is the same everywhere. What differs from site to site (addresses, secrets)
+and what pages change (queues, hotlines, seats) is rendered here and `#include`d there. Members of
+queues are never in a file: they come, pause and go over AMI.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, SwitchPlan
+from crm_core.errors import Invalid
+
+INBOUND_CONTEXT: Final = "zuoxi-inbound"
+"""Where carriers enter: filters what a caller can choose, then goes to the hotline."""
+HOTLINES_CONTEXT: Final = "zuoxi-hotlines"
+SEATS_CONTEXT: Final = "zuoxi-seats"
+"""Where phones enter, and where a transfer to an extension goes."""
+QUEUE_ROUTINE: Final = "zuoxi-queue"
+"""`Gosub(zuoxi-queue,s,1(QUEUE,MAX_WAIT_SECONDS))`."""
+DIAL_ROUTINE: Final = "zuoxi-dial"
+"""`Gosub(zuoxi-dial,s,1(INTERFACE,EXTENSION))`."""
+ENDED_ROUTINE: Final = "zuoxi-ended"
+
+EVENTS_ACCOUNT: Final = "zuoxi-events"
+CONTROL_ACCOUNT: Final = "zuoxi-control"
+
+QUEUE_TEMPLATE: Final = "zuoxi-queue"
+TRUNK_TEMPLATE: Final = "zuoxi-trunk-endpoint"
+SEAT_TEMPLATE: Final = "zuoxi-seat-endpoint"
+AOR_TEMPLATE: Final = "zuoxi-seat-aor"
+AUTH_TEMPLATE: Final = "zuoxi-seat-auth"
+
+ANSWER_FIRST_VARIABLE: Final = "ZX_ANSWER_FIRST"
+"""`yes`: the caller is answered before the queue. Waiting then costs, and no carrier cuts it off."""
+
+LEFT_ROW: Final = "ZX_LEFT"
+"""queue_log: `…|ZX_LEFT|QUEUESTATUS`, for ends that app_queue writes no row of (FULL, JOINEMPTY)."""
+DIALLED_ROW: Final = "ZX_DIALLED"
+"""queue_log: `…|ZX_DIALLED|FROM|TO`, before a call without a queue rings."""
+ENDED_ROW: Final = "ZX_ENDED"
+"""queue_log: `…|ZX_ENDED|DIALSTATUS|HANGUPCAUSE|SECONDS`, when that call is over."""
+
+SHARED_NAMES: Final = (
+    INBOUND_CONTEXT,
+    HOTLINES_CONTEXT,
+    SEATS_CONTEXT,
+    QUEUE_ROUTINE,
+    DIAL_ROUTINE,
+    ENDED_ROUTINE,
+    EVENTS_ACCOUNT,
+    CONTROL_ACCOUNT,
+    QUEUE_TEMPLATE,
+    TRUNK_TEMPLATE,
+    SEAT_TEMPLATE,
+    AOR_TEMPLATE,
+    AUTH_TEMPLATE,
+    ANSWER_FIRST_VARIABLE,
+    LEFT_ROW,
+    DIALLED_ROW,
+    ENDED_ROW,
+)
+
+GENERATED_FOLDER: Final = "zuoxi"
+"""Below Asterisk's own folder (`/etc/asterisk`); `ZUOXI_ASTERISK_CONF` is that place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What differs from PBX to PBX and is known when it is set up."""
+
+    system_name: str
+    """Begins every Uniqueid and stands in every event. Make it an unguessable word."""
+    events_secret: str = field(repr=False)
+    control_secret: str = field(repr=False)
+    ami_address: str = "127.0.0.1"
+    ami_port: int = 5038
+    ami_clients: tuple[str, ...] = ("127.0.0.1/32",)
+    """From where the two accounts may log in."""
+    sip_address: str = "127.0.0.1"
+    sip_port: int = 5060
+    rtp_ports: tuple[int, int] = (10000, 20000)
+    trunk_addresses: tuple[str, ...] = ()
+    """The carrier's hosts or networks. Who calls from there is a caller, whatever he says he is."""
+    answer_first: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What `write` changed, as what Asterisk must do about it."""
+
+    files: tuple[str, ...]
+    reload: tuple[str, ...]
+    """Modules to reload, each by one AMI `Reload`."""
+    restart: bool
+    """Something changed that Asterisk reads only when it starts."""
+
+
+def render(plan: SwitchPlan, site: Site) -> dict[str, str]:
+    """The generated files, name → content. Raises `Invalid` with a sentence on any doubtful value."""
+    _check_site(site)
+    _check_plan(plan)
+    words: dict[str, object] = {
+        "plan": plan,
+        "site": site,
+        "endpoint_of": _endpoint_of,
+        "INBOUND": INBOUND_CONTEXT,
+        "HOTLINES": HOTLINES_CONTEXT,
+        "SEATS": SEATS_CONTEXT,
+        "QUEUE": QUEUE_ROUTINE,
+        "DIAL": DIAL_ROUTINE,
+        "EVENTS": EVENTS_ACCOUNT,
+        "CONTROL": CONTROL_ACCOUNT,
+        "QUEUE_TEMPLATE": QUEUE_TEMPLATE,
+        "TRUNK_TEMPLATE": TRUNK_TEMPLATE,
+        "SEAT_TEMPLATE": SEAT_TEMPLATE,
+        "AOR_TEMPLATE": AOR_TEMPLATE,
+        "AUTH_TEMPLATE": AUTH_TEMPLATE,
+        "ANSWER_FIRST": ANSWER_FIRST_VARIABLE,
+    }
+    return {name: _template(name).render(words) for name in GENERATED}
+
+
+def write(files: Mapping[str, str], folder: Path) -> Changes:
+    """Put the files in place: each whole or not at all, and only those that differ."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = tuple(name for name, text in files.items() if _differs(folder / name, text))
+    for name in changed:
+        _replace(folder / name, files[name])
+    if changed:
+        _sync_folder(folder)
+    modules = (GENERATED[name].module for name in changed)
+    return Changes(
+        files=changed,
+        reload=tuple(dict.fromkeys(module for module in modules if module)),
+        restart=any(GENERATED[name].at_start_only for name in changed),
+    )
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() != text.encode()
+    except FileNotFoundError:
+        return True
+
+
+def _replace(path: Path, text: str) -> None:
+    # Readable for the folder's group: Asterisk is another user, and these files hold secrets.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(file.fileno(), 0o640)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# What a value may look like. Each is narrower than what Asterisk's parser could misread: no blank
+# at an end, no bracket, comma, `$`, quote, comment or control character.
+_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,78}")
+_EXTENSION = re.compile(r"[0-9]{2,10}")
+_NUMBER = re.compile(r"\+?[0-9]{2,24}")
+_INTERFACE = re.compile(r"PJSIP/[A-Za-z0-9][A-Za-z0-9_.-]{0,78}")
+_CONTACT = re.compile(r"sips?:[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_SYSTEM_NAME = re.compile(r"[A-Za-z0-9]{1,32}")
+_SECRET = re.compile(r"[!-~]{8,128}")
+
+_RESERVED_NAMES = frozenset({"general", "default", "global", "system"})
+
+
+def _check_site(site: Site) -> None:
+    _match(_SYSTEM_NAME, site.system_name, "The system name is 1 to 32 letters and digits")
+    for whose, secret in ("events", site.events_secret), ("control", site.control_secret):
+        # The value is never repeated in a sentence that may be logged or shown.
+        if not _SECRET.fullmatch(secret):
+            raise Invalid(
+                f"The {whose} secret must be 8 to 128 printable ASCII characters, no blank"
+            )
+    for address in (site.ami_address, site.sip_address):
+        _address(address)
+    for network in (*site.ami_clients, *site.trunk_addresses):
+        _network(network)
+    for what, port in ("AMI", site.ami_port), ("SIP", site.sip_port):
+        _between(1, 65535, port, f"The {what} port")
+    first, last = site.rtp_ports
+    _between(1024, 65534, first, "The first RTP port")
+    _between(first + 1, 65535, last, "The last RTP port")
+
+
+def _check_plan(plan: SwitchPlan) -> None:
+    for queue in plan.queues:
+        _check_queue(queue)
+    for hotline in plan.hotlines:
+        _check_hotline(hotline, {queue.name for queue in plan.queues})
+    for seat in plan.seats:
+        _check_seat(seat)
+    _once("queue", (queue.name for queue in plan.queues))
+    # Phones may dial both, in one context: the number must say which is meant.
+    _once(
+        "number",
+        (*(line.number for line in plan.hotlines), *(seat.extension for seat in plan.seats)),
+    )
+    _once("interface", (seat.interface for seat in plan.seats))
+
+
+def _check_queue(queue: QueuePlan) -> None:
+    _match(_QUEUE, queue.name, "A queue's name is letters, digits, dot, dash and underscore")
+    if queue.name.lower() in _RESERVED_NAMES or queue.name.lower().startswith("zuoxi"):
+        raise Invalid(f"{queue.name!r} is a name of Asterisk's or Zuoxi's own; name the queue else")
+    for what, value, least, most in (
+        ("Ring seconds", queue.ring_seconds, 1, 600),
+        ("Longest wait", queue.max_wait_seconds, 1, 86400),
+        ("Wrap-up seconds", queue.wrap_up_seconds, 0, 3600),
+        ("Callers at most", queue.max_callers, 0, 100000),
+        ("Weight", queue.weight, 0, 1000),
+    ):
+        _between(least, most, value, f"{what} of queue {queue.name}")
+
+
+def _check_hotline(hotline: HotlinePlan, queues: set[str]) -> None:
+    _match(
+        _NUMBER, hotline.number, "A hotline's number is 2 to 24 digits, with + before them or not"
+    )
+    if hotline.queue not in queues:
+        raise Invalid(f"Hotline {hotline.number} leads to {hotline.queue!r}, which is not a queue")
+
+
+def _check_seat(seat: SeatPlan) -> None:
+    _match(_EXTENSION, seat.extension, "A seat's extension is 2 to 10 digits")
+    _match(_INTERFACE, seat.interface, "A seat's interface is PJSIP/ and letters, digits, . - _")
+    if _endpoint_of(seat).lower().startswith("zuoxi") or _endpoint_of(seat) in _RESERVED_NAMES:
+        raise Invalid(f"{seat.interface!r} is a name of Asterisk's or Zuoxi's own")
+    if seat.contact is None and seat.secret is None:
+        raise Invalid(f"Seat {seat.extension} needs a secret to register with, or a fixed contact")
+    if seat.contact is not None:
+        _match(_CONTACT, seat.contact, "A contact looks like sip:8001@192.0.2.10:5060")
+    if seat.secret is not None and not _SECRET.fullmatch(seat.secret):
+        raise Invalid(
+            f"The secret of seat {seat.extension} must be 8 to 128 printable ASCII characters, no blank"
+        )
+
+
+def _endpoint_of(seat: SeatPlan) -> str:
+    return seat.interface.removeprefix("PJSIP/")
+
+
+def _match(pattern: re.Pattern[str], value: str, sentence: str) -> None:
+    # fullmatch: `$` would let a line break at the end pass.
+    if not pattern.fullmatch(value):
+        raise Invalid(f"{sentence}; {value!r} is not")
+
+
+def _between(least: int, most: int, value: int, what: str) -> None:
+    if not least <= value <= most:
+        raise Invalid(f"{what} must be between {least} and {most}; it is {value}")
+
+
+def _once(what: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise Invalid(f"The {what} {value!r} is there twice")
+        seen.add(value)
+
+
+def _address(value: str) -> None:
+    try:
+        ip_address(value)
+    except ValueError:
+        raise Invalid(f"{value!r} is not an IP address") from None
+
+
+def _network(value: str) -> None:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise Invalid(f"{value!r} is not an IP address or network") from None
+
+
+def _one_value(value: object) -> object:
+    """The last door before the file: every `{{ … }}` passes here, whatever was checked before."""
+    if not isinstance(value, str):
+        return value
+    if not value.isprintable():
+        raise Invalid("A value for Asterisk holds a line break or another control character")
+    # Asterisk's parser drops exactly the one backslash before `;`, whatever stands before that.
+    return value.replace(";", "\\;")
+
+
+_ENVIRONMENT: Final = Environment(
+    # Not HTML: these are Asterisk's files, and `_one_value` is their escaping.
+    autoescape=False,
+    finalize=_one_value,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@cache
+def _template(name: str) -> Template:
+    return _ENVIRONMENT.from_string(GENERATED[name].template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Generated:
+    template: str
+    module: str | None = None
+    """What `Reload` calls the reader of this file."""
+    at_start_only: bool = False
+
+
+GENERATED: Final[Mapping[str, _Generated]] = {
+    "zuoxi-asterisk.conf": _Generated(
+        at_start_only=True,
+        template="""\
+systemname = {{ site.system_name }}
+""",
+    ),
+    "zuoxi-manager.conf": _Generated(
+        module="manager",
+        template="""\
+[general](+)
+bindaddr = {{ site.ami_address }}
+port = {{ site.ami_port }}
+{% for account, secret in ((EVENTS, site.events_secret), (CONTROL, site.control_secret)) %}
+
+[{{ account }}](+)
+secret = {{ secret }}
+{% for network in site.ami_clients %}
+permit = {{ network }}
+{% endfor %}
+{% endfor %}
+""",
+    ),
+    "zuoxi-rtp.conf": _Generated(
+        module="res_rtp_asterisk",
+        template="""\
+rtpstart = {{ site.rtp_ports[0] }}
+rtpend = {{ site.rtp_ports[1] }}
+""",
+    ),
+    "zuoxi-pjsip.conf": _Generated(
+        module="res_pjsip",
+        template="""\
+[zuoxi-udp]
+type = transport
+protocol = udp
+bind = {{ site.sip_address }}:{{ site.sip_port }}
+{% if site.trunk_addresses %}
+
+[zuoxi-trunk]({{ TRUNK_TEMPLATE }})
+transport = zuoxi-udp
+
+[zuoxi-trunk]
+type = identify
+endpoint = zuoxi-trunk
+{% for network in site.trunk_addresses %}
+match = {{ network }}
+{% endfor %}
+{% endif %}
+{% for seat in plan.seats %}
+
+[{{ endpoint_of(seat) }}]({{ SEAT_TEMPLATE }})
+transport = zuoxi-udp
+aors = {{ endpoint_of(seat) }}
+callerid = {{ seat.extension }}
+{% if seat.secret %}
+auth = {{ endpoint_of(seat) }}
+{% endif %}
+
+[{{ endpoint_of(seat) }}]({{ AOR_TEMPLATE }})
+{% if seat.contact %}
+contact = {{ seat.contact }}
+{% endif %}
+{% if seat.secret %}
+
+[{{ endpoint_of(seat) }}]({{ AUTH_TEMPLATE }})
+username = {{ endpoint_of(seat) }}
+password = {{ seat.secret }}
+{% endif %}
+{% endfor %}
+""",
+    ),
+    "zuoxi-queues.conf": _Generated(
+        module="app_queue",
+        template="""\
+{% for queue in plan.queues %}
+
+[{{ queue.name }}]({{ QUEUE_TEMPLATE }})
+strategy = {{ queue.strategy.value }}
+timeout = {{ queue.ring_seconds }}
+wrapuptime = {{ queue.wrap_up_seconds }}
+maxlen = {{ queue.max_callers }}
+weight = {{ queue.weight }}
+announce-position = {{ "yes" if queue.announce_position else "no" }}
+announce-frequency = {{ 60 if queue.announce_position else 0 }}
+{% endfor %}
+""",
+    ),
+    "zuoxi-extensions.conf": _Generated(
+        module="pbx_config",
+        template="""\
+[globals](+)
+{{ ANSWER_FIRST }} = {{ "yes" if site.answer_first else "no" }}
+
+[{{ HOTLINES }}](+)
+{% for line in plan.hotlines %}
+{% for queue in plan.queues if queue.name == line.queue %}
+exten => {{ line.number }},1,Gosub({{ QUEUE }},s,1({{ queue.name }},{{ queue.max_wait_seconds }}))
+{% endfor %}
+{% endfor %}
+
+[{{ SEATS }}](+)
+{% for seat in plan.seats %}
+exten => {{ seat.extension }},1,Gosub({{ DIAL }},s,1({{ seat.interface }},{{ seat.extension }}))
+{% endfor %}
+""",
+    ),
+}

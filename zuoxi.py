@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from crm_core.bus import Bus
+    from crm_core.call_log.reconcile import ComparedPass
     from crm_core.settings import PbxUrl, Settings
+    from telephony.commands import Commands
 
 VERSION = "0.1.0"
 
@@ -44,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def say(*words: object, file: Any = None) -> None:
+def say(*words: object, file: Any = None, sep: str = " ") -> None:
     """Words for the person at the terminal (everything else goes to the log)."""
-    print(*words, file=file or sys.stdout, flush=True)
+    print(*words, file=file or sys.stdout, sep=sep, flush=True)
 
 
 # --- the tree of commands -------------------------------------------------------------------------
@@ -139,30 +141,21 @@ def _token_commands(commands: Any) -> None:
 
 
 def _import_commands(commands: Any) -> None:
+    from crm_core.centre.setup_example import EXAMPLE
+
     add = _group(commands, "import", "files into the database; again changes nothing")
     setup = add(
         "setup",
         import_setup,
         "projects, hotlines, teams, people, seats, queues from one YAML file",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_Later(),
+        epilog=f"A complete example:\n\n{EXAMPLE}",
     )
     setup.add_argument("file", type=Path)
     customers = add(
         "customers", import_customers, "customers from a csv (UTF-8 or GB18030, any column order)"
     )
     customers.add_argument("file", type=Path)
-
-
-class _Later(str):
-    """The complete example in `import setup --help`, read only when the help is printed."""
-
-    __slots__ = ()
-
-    def __mod__(self, _values: Any) -> str:
-        from crm_core.centre.setup import EXAMPLE
-
-        return f"A complete example:\n\n{EXAMPLE}"
 
 
 def _reconcile_command(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -190,7 +183,8 @@ def _moment(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a moment like 2026-11-24T08:00:00")
+        sentence = f"{text!r} is not a moment like 2026-11-24T08:00:00"
+        raise argparse.ArgumentTypeError(sentence) from None
     return (at if at.tzinfo else at.replace(tzinfo=read().zone)).astimezone(UTC)
 
 
@@ -251,7 +245,6 @@ async def serve(
     The order matters: the records before anybody who tells facts, the pages before the calls.
     """
     from agent_ui.service import AgentUi
-
     from crm_core.access.devices import signed_in
     from crm_core.bus import MemoryBus
     from crm_core.db import engine_of, reading
@@ -259,6 +252,7 @@ async def serve(
     from crm_core.migrations import upgrade
     from crm_core.service import CrmCore
     from routing.service import Routing
+    from telephony.commands import Commands
 
     bus, board = MemoryBus(), LiveBoard()
     bus.subscribe(lambda envelope: board.feed(envelope.event))
@@ -279,8 +273,9 @@ async def serve(
             async with reading(engine) as connection:
                 for event in await signed_in(connection, at=datetime.now(UTC)):
                     bus.publish(event)
+            commands = Commands(bus)
             for pbx in settings.pbxs:
-                tasks.create_task(await _following(pbx, settings, bus, engine, stack))
+                tasks.create_task(await _following(pbx, settings, bus, commands, engine, stack))
             say(f"Zuoxi {VERSION} is at {ui.address}  (Ctrl-C ends it)", *words, sep="\n")
 
 
@@ -301,24 +296,24 @@ async def _following(
     pbx: PbxUrl,
     settings: Settings,
     bus: Bus,
+    commands: Commands,
     engine: AsyncEngine,
     stack: contextlib.AsyncExitStack,
 ) -> Coroutine[Any, Any, None]:
     """The task that follows one PBX: a real one, or the demonstration started for it."""
-    from telephony.service import TelephonyService
-
     from crm_core.centre.setup import switch_plan
     from crm_core.db import reading
+    from telephony.service import TelephonyService
 
-    if pbx.demo:
-        from telephony.demo_pbx import DemoPbx
-
-        demo = DemoPbx(bus)
-        pbx = await demo.start()
-        stack.push_async_callback(demo.stop)
     async with reading(engine) as connection:
         plan = await switch_plan(connection, pbx.pbx)
-    return TelephonyService(pbx, bus, settings=settings, plan=plan).run()
+    if pbx.demo:
+        from telephony.demo_pbx.demo import DemoPbx
+
+        demo = DemoPbx(bus, plan, settings.var)
+        pbx = await demo.start()
+        stack.push_async_callback(demo.stop)
+    return TelephonyService(pbx, bus, commands, settings.var).run()
 
 
 async def _prepare_demo(engine: AsyncEngine, settings: Settings) -> Sequence[str]:
@@ -561,3 +556,93 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as wrong:
         raise SettingError(f"cannot read {path}: {wrong.strerror}") from None
+
+
+# --- recordings and the comparer ------------------------------------------------------------------
+
+
+def record_bytes(given: argparse.Namespace) -> int:
+    """`zuoxi record`: until the time is over or Ctrl-C."""
+    from telephony.record import record
+
+    settings = _settings()
+    pbx = _chosen(settings, given.pbx)[0]
+    if given.file.exists():
+        raise SettingError(f"{given.file} is there already; choose another name")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(record(pbx, given.file, given.seconds))
+    say(f"recorded into {given.file}; fold it with: zuoxi replay {given.file}")
+    return 0
+
+
+def _chosen(settings: Settings, name: str | None) -> list[PbxUrl]:
+    found = [pbx for pbx in settings.pbxs if name in (None, pbx.pbx)]
+    if not found:
+        raise SettingError(
+            f"ZUOXI_PBX_URLS has no PBX {name!r}" if name else "ZUOXI_PBX_URLS is empty"
+        )
+    return found
+
+
+def replay_calls(given: argparse.Namespace) -> int:
+    """`zuoxi replay`: one JSON call per line, sorted by call_id."""
+    import orjson
+
+    from telephony.calls.replay import replay
+    from telephony.flight_recorder import read
+    from telephony.service import OUR_CONTEXTS
+
+    try:
+        for call in replay(read(given.file), OUR_CONTEXTS):
+            say(orjson.dumps(call, option=orjson.OPT_UTC_Z).decode())
+    except OSError as wrong:
+        raise SettingError(f"cannot read {given.file}: {wrong.strerror}") from None
+    return 0
+
+
+EDGE = timedelta(seconds=10)
+"""Read on both sides of the period, so that a pass at its edge has its partner."""
+
+
+def reconcile(given: argparse.Namespace) -> int:
+    """`zuoxi reconcile`: exit 1 if the two books differ anywhere."""
+    from crm_core.call_log.reconcile import compare
+
+    settings = _settings()
+    differences = compared = 0
+    for pbx in _chosen(settings, given.pbx):
+        expected, actual = asyncio.run(_two_books(settings, pbx, given))
+        compared += sum(given.from_ <= each.entered_at < given.to_ for each in expected)
+        for difference in compare(expected, actual):
+            if given.from_ <= difference.of.entered_at < given.to_:
+                differences += 1
+                say(f"{pbx.pbx}: {difference}")
+    say(f"{compared} passes compared, {differences} differences")
+    return 1 if differences else 0
+
+
+async def _two_books(
+    settings: Settings, pbx: PbxUrl, given: argparse.Namespace
+) -> tuple[list[ComparedPass], list[ComparedPass]]:
+    """The passes of the period and its edges by `queue_log`, and by the call table."""
+    from crm_core.call_log.queries import passes_between
+    from crm_core.call_log.reconcile import passes_of
+    from crm_core.db import engine_of, reading
+    from telephony.queue_log.parser import QueueLogParser
+
+    path = given.queue_log or pbx.queue_log
+    if path is None:
+        raise SettingError(f"{pbx.pbx} has no queue_log in ZUOXI_PBX_URLS; give --queue-log PATH")
+    rows = QueueLogParser().feed(_read(path))
+    began, ended = given.from_ - EDGE, given.to_ + EDGE
+    engine = engine_of(settings.database_url)
+    try:
+        async with reading(engine) as connection:
+            actual = await passes_between(connection, pbx.pbx, began, ended)
+    finally:
+        await engine.dispose()
+    return passes_of(rows, began, ended), actual
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,13 +43,16 @@ class Chunk:
 
 
 class FlightRecorder:
-    """Appends to files of `folder`, named by the moment of their first line.
+    """Appends to files of `folder`, named by the moment of their first line, or to the one `file`.
 
     `now` is asked for the moment of each line; `flush` is to be called about once a second.
     """
 
-    def __init__(self, folder: Path, pbx: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, folder: Path, pbx: str, now: Callable[[], datetime], file: Path | None = None
+    ) -> None:
         self._folder = folder
+        self._only = file
         self._pbx = pbx
         self._now = now
         self._file: BinaryIO | None = None
@@ -123,7 +126,7 @@ class FlightRecorder:
     def _write(self, lines: list[bytes], now: datetime) -> None:
         if not lines:
             return
-        if self._file is None or self._size > FILE_BYTES:
+        if self._file is None or (self._size > FILE_BYTES and self._only is None):
             self._turn_over(now)
         assert self._file is not None
         data = b"".join(lines)
@@ -134,12 +137,15 @@ class FlightRecorder:
     def _turn_over(self, now: datetime) -> None:
         self._shut()
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._size = 0
+        if self._only is not None:
+            self._file = self._only.open("ab")
+            return
         for old in self._folder.glob(f"{self._pbx}-*.jsonl"):
             if (now.timestamp() - old.stat().st_mtime) > KEPT_DAYS * 86400:
                 old.unlink(missing_ok=True)
         name = f"{self._pbx}-{now:%Y%m%dT%H%M%S.%f}.jsonl"
         self._file = (self._folder / name).open("ab")
-        self._size = 0
 
     def _shut(self) -> None:
         file, self._file = self._file, None

@@ -7,12 +7,10 @@ that its items and the live events reach the tracker in one order, that of the w
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
-from crm_core.commands import KnownBoot
 from crm_core.errors import Unavailable
-from crm_core.ids import BootId
 from telephony.ami.actions import (
     Action,
     BridgeList,
@@ -22,44 +20,30 @@ from telephony.ami.actions import (
     Status,
 )
 from telephony.ami.link import Answer
+from telephony.calls import boots
 
 log = logging.getLogger("zuoxi.telephony")
-
-SAME_BOOT = timedelta(seconds=5)
-"""How far CoreStatus and QUEUESTART may differ about the start of one run of Asterisk."""
-
-_ZONE_STEP = timedelta(minutes=15)
 
 SNAPSHOT: tuple[Action, ...] = (Status(), QueueStatus(), CoreShowChannels(), BridgeList())
 
 Ask = Callable[[Action], Awaitable[Answer]]
 
 
-async def started_at(ask: Ask, booted_about: datetime | None) -> datetime:
-    """When this Asterisk started, to the second, by CoreStatus.
+async def ask_started_at(ask: Ask, booted_about: datetime | None) -> datetime:
+    """When this Asterisk started, to the second. Raises `Unavailable` where it cannot be told.
 
-    Asterisk writes its own local time and does not say of which zone. `booted_about` (now less the
-    Uptime of FullyBooted, a second or two off) tells: no zone is finer than a quarter of an hour.
-    Without it the zone of this machine is taken. Raises `Unavailable` where it cannot be told.
+    Without `booted_about` (an account that sees no FullyBooted) Asterisk's local time is taken for
+    that of this machine.
     """
     answer = await ask(CoreStatus())
-    text = f"{answer.response.get('CoreStartupDate')} {answer.response.get('CoreStartupTime')}"
-    try:
-        local = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:
-        raise Unavailable(f"Asterisk does not say when it started ({answer.message})") from None
-    if booted_about is not None:
-        return local - round((local - booted_about) / _ZONE_STEP) * _ZONE_STEP
-    offset = local.replace(tzinfo=None).astimezone().utcoffset() or timedelta()
-    return local - offset
-
-
-def boot_of(started: datetime, known: Iterable[KnownBoot]) -> KnownBoot:
-    """The run that started then: one that is known, or a new one."""
-    for boot in known:
-        if abs(boot.started_at - started) <= SAME_BOOT:
-            return boot
-    return KnownBoot(boot=BootId(f"b{int(started.timestamp())}"), started_at=started)
+    date, time = (answer.response.get(f"CoreStartup{part}", "") for part in ("Date", "Time"))
+    started = boots.started_at(date, time, booted_about)
+    if started is None:
+        raise Unavailable(f"Asterisk does not say when it started ({answer.message})")
+    if booted_about is None:
+        offset = datetime.now(UTC).astimezone().utcoffset()
+        return started - offset if offset is not None else started
+    return started
 
 
 async def ask_snapshot(ask: Ask) -> None:

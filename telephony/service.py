@@ -34,6 +34,7 @@ from telephony import dialplan
 from telephony.ami import messages as ami
 from telephony.ami.actions import Action
 from telephony.ami.link import AmiSession, Answer, NotConnected, Patience
+from telephony.calls.boots import boot_of
 from telephony.calls.channels import SiteNames
 from telephony.calls.tracker import CallTracker
 from telephony.commands import Commands
@@ -42,7 +43,7 @@ from telephony.members import MemberBook
 from telephony.queue_log.merge import QueueLogFold
 from telephony.queue_log.parser import QueueLogParser
 from telephony.queue_log.tail import QueueLogTail
-from telephony.resync import ask_snapshot, boot_of, started_at
+from telephony.resync import ask_snapshot, ask_started_at
 
 log = logging.getLogger("zuoxi.telephony")
 
@@ -215,7 +216,7 @@ class TelephonyService:
         """One snapshot, from `SnapshotBegan` to `SnapshotEnded`, and the gap it closes."""
         former = self._boot
         boot = self._boot = boot_of(
-            await started_at(self._request, self._booted_about), self._boots
+            await ask_started_at(self._request, self._booted_about), self._boots
         )
         if former != boot:
             self._told_boot(boot)
@@ -283,12 +284,15 @@ class TelephonyService:
         )
         tail = QueueLogTail(self.pbx.queue_log, state.position if state else None)
         parser, told = QueueLogParser(), None
-        while True:
-            more = self._read_rows(tail, parser, self._fold)
-            if tail.trouble != told:
-                told = tail.trouble
-                log.warning("%s", told or f"{self.pbx.queue_log} is read again")
-            await asyncio.sleep(0 if more else ROWS_EVERY_SECONDS)
+        try:
+            while True:
+                more = self._read_rows(tail, parser, self._fold)
+                if tail.trouble != told:
+                    told = tail.trouble
+                    log.warning("%s", told or f"{self.pbx.queue_log} is read again")
+                await asyncio.sleep(0 if more else ROWS_EVERY_SECONDS)
+        finally:
+            tail.close()
 
     def _read_rows(self, tail: QueueLogTail, parser: QueueLogParser, fold: QueueLogFold) -> bool:
         data, position = tail.read()

@@ -41,8 +41,7 @@ async def audit(
 
 
 def _one_line(text: str) -> str:
-    """Names come from outside: no line of theirs may look like an entry of its own, and PostgreSQL
-    takes no NUL."""
+    """Names come from outside: no line of theirs may look like an entry of its own."""
     return "".join(
-        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text
+        " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text
     )

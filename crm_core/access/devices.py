@@ -23,6 +23,7 @@ from crm_core.centre.queries import queues_of_user
 from crm_core.errors import Conflict, Invalid, NotFound
 from crm_core.events import AgentSignedIn, AgentSignedOut
 from crm_core.ids import PbxId, UserId
+from crm_core.text import storable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ async def take_seat(
     if viewer.user_id is None or viewer.agent_number is None:
         raise Invalid("Only a person with an agent number can take calls.")
     interface = await connection.scalar(
-        select(Seat.interface).where(Seat.pbx == pbx, Seat.extension == extension)
+        select(Seat.interface).where(Seat.pbx == pbx, Seat.extension == storable(extension))
     )
     if interface is None:
         raise NotFound(f"There is no seat with the extension {extension}.")

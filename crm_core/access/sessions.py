@@ -22,6 +22,7 @@ from crm_core.access.throttle import SignInThrottle
 from crm_core.access.viewer import Viewer, viewer_of_user
 from crm_core.db import reading, transaction
 from crm_core.errors import NotAllowed
+from crm_core.text import storable
 
 IDLE = timedelta(hours=12)
 """A session that nobody used for so long is over."""
@@ -81,7 +82,7 @@ async def sign_in(
     Takes the engine, because the slow hash must not be computed inside a transaction and a failed
     attempt must leave its audit entry.
     """
-    name, address = name.strip()[:64].replace("\0", ""), address[:64]
+    name, address = storable(name.strip())[:64], storable(address)[:64]
     async with reading(engine) as connection:
         claimed = await _claimed(connection, name, address)
     throttle.begin(name, address, known_address=claimed.known_address)
@@ -218,7 +219,7 @@ async def _begin(
             seen_at=now,
             expires_at=new.expires_at,
             address=address,
-            user_agent=user_agent.replace("\0", "")[:256],
+            user_agent=storable(user_agent)[:256],
         )
     )
     await audit(connection, viewer.name, "session.begin", viewer.name, {"address": address}, at=now)

@@ -1,55 +1,108 @@
-"""Who still may, asked once a second for all open sockets together: a few small reads, no joins.
+"""Who still may, asked twice a second for all open sockets together: a few small reads, no joins.
 
-A socket is opened with rights and then lives for a shift. `standing` answers for every session and
-token a *stamp* of the rights behind it; a stamp that changed or is gone says that they did.
+A socket is opened with rights and then lives for a shift. `standing` answers what the rights behind
+every session and token are now; `rights_in` says what those of a viewer were when he came.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.models import Role, RolePermission, Session, Token, User, UserProject, UserRole
-from crm_core.centre.models import SeatHolding
+from crm_core.access.permissions import DataScope
+from crm_core.access.viewer import WIDTH, Viewer
+from crm_core.centre.models import SeatHolding, Team
 
-Stamp = Hashable
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What decides what a socket may show."""
+
+    user_id: int | None
+    roles: frozenset[str]
+    permissions: frozenset[str]
+    scope: DataScope
+    team_id: int | None = None
+    project_ids: frozenset[int] = frozenset()
+    agent_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Stamps by the hash of the session's or bearer token's secret; absent: it opens nothing."""
+    """Rights by the hash of the session's or token's secret; absent: it opens nothing."""
 
-    stamps: Mapping[str, Stamp]
+    rights: Mapping[str, Rights]
     holding: frozenset[int]
     """The persons who hold a device now."""
 
 
+def rights_in(viewer: Viewer) -> Rights:
+    """The rights that a viewer came with."""
+    return Rights(
+        user_id=viewer.user_id,
+        roles=viewer.roles,
+        permissions=frozenset(permission.value for permission in viewer.permissions),
+        scope=viewer.scope,
+        team_id=viewer.team_id,
+        project_ids=viewer.project_ids,
+        agent_number=viewer.agent_number,
+    )
+
+
 async def standing(connection: AsyncConnection, now: datetime) -> Standing:
-    """The stamps of all sessions and tokens that are good at this moment."""
+    """The rights behind all sessions and tokens that are good at this moment."""
     roles = await _roles(connection)
     people = await _people(connection, roles)
-    stamps: dict[str, Stamp] = {}
+    found: dict[str, Rights] = {}
     sessions = select(Session.token_hash, Session.user_id).where(Session.expires_at > now)
     for token_hash, user_id in await connection.execute(sessions):
         if user_id in people:
-            stamps[token_hash] = people[user_id]
+            found[token_hash] = people[user_id]
     tokens = select(Token.token_hash, Token.role_id, Token.user_id).where(
         Token.revoked_at.is_(None)
     )
-    for token_hash, role_id, user_id in await connection.execute(tokens):
-        if user_id is None or user_id in people:
-            stamps[token_hash] = (roles.get(role_id), people.get(user_id))
+    for token_hash, role_id, person in await connection.execute(tokens):
+        role = roles[role_id]
+        if person is None:
+            found[token_hash] = Rights(
+                user_id=None, roles=role.roles, permissions=role.permissions, scope=DataScope.ALL
+            )
+        elif person in people:
+            found[token_hash] = _both(people[person], role)
     held = select(SeatHolding.user_id).where(SeatHolding.ended_at.is_(None))
-    return Standing(stamps=stamps, holding=frozenset(await connection.scalars(held)))
+    return Standing(rights=found, holding=frozenset(await connection.scalars(held)))
 
 
-async def _roles(connection: AsyncConnection) -> dict[int, Stamp]:
+def _both(person: Rights, role: Rights) -> Rights:
+    """A token's: of the person's rights what the token's role has too."""
+    return Rights(
+        user_id=person.user_id,
+        roles=person.roles,
+        permissions=person.permissions & role.permissions,
+        scope=min(person.scope, role.scope, key=WIDTH.__getitem__),
+        team_id=person.team_id,
+        project_ids=person.project_ids,
+        agent_number=person.agent_number,
+    )
+
+
+def _together(user_id: int, roles: Iterable[Rights]) -> Rights:
+    held = tuple(roles)
+    return Rights(
+        user_id=user_id,
+        roles=frozenset[str]().union(*(role.roles for role in held)),
+        permissions=frozenset[str]().union(*(role.permissions for role in held)),
+        scope=max((role.scope for role in held), key=WIDTH.__getitem__, default=DataScope.OWN),
+    )
+
+
+async def _roles(connection: AsyncConnection) -> dict[int, Rights]:
     permissions: dict[int, set[str]] = defaultdict(set)
     for role_id, permission in await connection.execute(
         select(RolePermission.role_id, RolePermission.permission)
@@ -57,32 +110,42 @@ async def _roles(connection: AsyncConnection) -> dict[int, Stamp]:
         permissions[role_id].add(permission)
     rows = await connection.execute(select(Role.id, Role.name, Role.data_scope))
     return {
-        role_id: (name, scope, frozenset(permissions[role_id])) for role_id, name, scope in rows
+        role_id: Rights(
+            user_id=None,
+            roles=frozenset({name}),
+            permissions=frozenset(permissions[role_id]),
+            scope=DataScope(scope),
+        )
+        for role_id, name, scope in rows
     }
 
 
-async def _people(connection: AsyncConnection, roles: Mapping[int, Stamp]) -> dict[Any, Stamp]:
-    roles_of: dict[int, set[Stamp]] = defaultdict(set)
+async def _people(
+    connection: AsyncConnection, roles: Mapping[int, Rights]
+) -> dict[int | None, Rights]:
+    roles_of: dict[int, list[Rights]] = defaultdict(list)
     for user_id, role_id in await connection.execute(select(UserRole.user_id, UserRole.role_id)):
-        roles_of[user_id].add(roles.get(role_id))
+        roles_of[user_id].append(roles[role_id])
     projects: dict[int, set[int]] = defaultdict(set)
     for user_id, project_id in await connection.execute(
         select(UserProject.user_id, UserProject.project_id)
     ):
         projects[user_id].add(project_id)
-    rows = await connection.execute(
-        select(User.id, User.team_id, User.agent_number, User.language).where(
-            User.disabled_at.is_(None)
+    rows = await connection.execute(select(Team.id, Team.project_id))
+    project_of_team: dict[int, int] = {team_id: project_id for team_id, project_id in rows}
+    people: dict[int | None, Rights] = {}
+    for user_id, team_id, agent_number in await connection.execute(
+        select(User.id, User.team_id, User.agent_number).where(User.disabled_at.is_(None))
+    ):
+        held = _together(user_id, roles_of[user_id])
+        team = {project_of_team[team_id]} if team_id is not None else set()
+        people[user_id] = Rights(
+            user_id=user_id,
+            roles=held.roles,
+            permissions=held.permissions,
+            scope=held.scope,
+            team_id=team_id,
+            project_ids=frozenset(projects[user_id] | team),
+            agent_number=agent_number,
         )
-    )
-    return {
-        user_id: (
-            user_id,
-            team_id,
-            agent_number,
-            language,
-            frozenset(roles_of[user_id]),
-            frozenset(projects[user_id]),
-        )
-        for user_id, team_id, agent_number, language in rows
-    }
+    return people

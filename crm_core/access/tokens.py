@@ -16,6 +16,7 @@ from crm_core.access.roles import role_ids
 from crm_core.access.sessions import hash_of
 from crm_core.access.viewer import WIDTH, Viewer, rights_of, viewer_of_user
 from crm_core.errors import Conflict, Invalid, NotFound
+from crm_core.text import storable
 
 PREFIX = "zx_"
 """Every token begins so: one that lies about in a log or repository can be searched for."""
@@ -41,7 +42,7 @@ async def create_token(
     user_id = None
     if user is not None:
         user_id = await connection.scalar(
-            select(User.id).where(User.name == user, User.disabled_at.is_(None))
+            select(User.id).where(User.name == storable(user), User.disabled_at.is_(None))
         )
         if user_id is None:
             raise Invalid(f"There is nobody with the sign-in name {user!r}.")
@@ -62,7 +63,9 @@ async def revoke_token(
 ) -> None:
     """The token of this name opens nothing any more. Raises `NotFound`."""
     revoked = await connection.execute(
-        update(Token).where(Token.name == name, Token.revoked_at.is_(None)).values(revoked_at=now)
+        update(Token)
+        .where(Token.name == storable(name), Token.revoked_at.is_(None))
+        .values(revoked_at=now)
     )
     if not revoked.rowcount:
         raise NotFound(f"There is no token named {name!r}.")

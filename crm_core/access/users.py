@@ -23,6 +23,7 @@ from crm_core.db import reading, transaction
 from crm_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from crm_core.events import AgentSignedOut
 from crm_core.ids import UserId
+from crm_core.text import storable
 
 LANGUAGES = ("zh_CN", "en")
 
@@ -104,7 +105,7 @@ async def add_user(
         insert(User)
         .values(
             name=name,
-            full_name=(full_name or name)[:128],
+            full_name=storable(full_name or name)[:128],
             agent_number=agent_number,
             password_hash=await passwords.hash_password(password or one_time or "", name=name),
             must_change_password=one_time is not None,
@@ -283,14 +284,14 @@ async def _refuse_unknown_seat(
 async def _id_of(
     connection: AsyncConnection, table: type[Team | Project], noun: str, name: str
 ) -> int:
-    found = await connection.scalar(select(table.id).where(table.name == name))
+    found = await connection.scalar(select(table.id).where(table.name == storable(name)))
     if found is None:
         raise Invalid(f"There is no {noun} named {name!r}.")
     return found
 
 
 async def _user_id(connection: AsyncConnection, name: str) -> int:
-    found = await connection.scalar(select(User.id).where(User.name == name))
+    found = await connection.scalar(select(User.id).where(User.name == storable(name)))
     if found is None:
         raise NotFound(f"There is nobody with the sign-in name {name!r}.")
     return found

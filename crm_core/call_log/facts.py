@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
 from typing import TypeVar, cast
 
 from crm_core.events import CallEvent, TimelineEvent
@@ -15,7 +17,7 @@ class Facts:
     """A call's timeline, sorted and without doubles. Why `record` never depends on their order."""
 
     def __init__(self, timeline: Iterable[TimelineEvent]) -> None:
-        self.all = sorted(set(timeline), key=lambda fact: (fact.at, repr(fact)))
+        self.all = _in_order(timeline)
         self._by_kind: dict[type[CallEvent], list[CallEvent]] = defaultdict(list)
         for fact in self.all:
             self._by_kind[type(fact)].append(fact)
@@ -27,3 +29,16 @@ class Facts:
     def first(self, kind: type[Fact]) -> Fact | None:
         found = self.of(kind)
         return found[0] if found else None
+
+
+def _in_order(timeline: Iterable[TimelineEvent]) -> list[TimelineEvent]:
+    """By moment and class; two of one class at one moment by their content (rare, and dear)."""
+    found: list[TimelineEvent] = []
+    for _, tied in groupby(sorted(set(timeline), key=_moment), key=_moment):
+        same = list(tied)
+        found += same if len(same) == 1 else sorted(same, key=repr)
+    return found
+
+
+def _moment(fact: TimelineEvent) -> tuple[datetime, str]:
+    return fact.at, type(fact).__name__

@@ -17,6 +17,7 @@ from crm_core.events import (
     CallLeftQueue,
     CallOffered,
     CallQueued,
+    CallStarted,
     ConversationEnded,
     Member,
     OfferEnded,
@@ -79,7 +80,7 @@ class JoinedPass:
 
 def joined_passes(facts: Facts) -> list[JoinedPass]:
     """Every pass once. The ordinal is its own: each feed may have missed a different entry."""
-    ami, log = _stays(_ami_passes(facts)), _stays(_log_passes(facts))
+    ami, log = _stays(_ami_passes(facts)), _stays(log_passes(facts))
     found = []
     for unique_id, queue in sorted({*ami, *log}):
         seen, told = ami.get((unique_id, queue), []), log.get((unique_id, queue), [])
@@ -99,10 +100,11 @@ def pass_records(
 ) -> tuple[PassRecord, ...]:
     """The rows of these passes, in the order in which they were entered."""
     ends = {end.attempt: end for end in reversed(facts.of(OfferEnded))}
+    started = facts.first(CallStarted)
     number = max([each.attempt for each in facts.of(CallOffered)], default=0)
     found = []
     for joined in sorted(passes, key=_entered_at):
-        row = _pass_record(joined, call_ended_at)
+        row = _not_before(started, _pass_record(joined, call_ended_at))
         attempts, number = _attempts(joined, row, ends, number)
         found.append(replace(row, attempts=attempts, picked_up=_picked_up(joined)))
     return tuple(found)
@@ -179,7 +181,7 @@ def _ami_passes(facts: Facts) -> dict[QueuePassKey, AmiPass]:
     return found
 
 
-def _log_passes(facts: Facts) -> dict[QueuePassKey, LogPass]:
+def log_passes(facts: Facts) -> dict[QueuePassKey, LogPass]:
     found: dict[QueuePassKey, LogPass] = {}
     for fact in facts.all:
         if not isinstance(fact, PassEntered | PassConnected | PassRang | PassClosed):
@@ -232,6 +234,14 @@ def _pass_record(joined: JoinedPass, call_ended_at: datetime | None) -> PassReco
         ended_by=ended_by,
         attempts=(),
     )
+
+
+def _not_before(started: CallStarted | None, row: PassRecord) -> PassRecord:
+    """`queue_log` cuts to whole seconds: what only it saw would begin before the call did."""
+    if started is None or not timedelta() < started.at - row.entered_at <= ROUNDING:
+        return row
+    left_at = max(row.left_at, started.at) if row.left_at else None
+    return replace(row, entered_at=started.at, left_at=left_at)
 
 
 def _wait_told(joined: JoinedPass) -> int | None:

@@ -286,10 +286,7 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         in_queue = QueuePass.queue == wanted.queue
         found.append(exists().where(QueuePass.call_id == Call.call_id, in_queue))
     if wanted.agent is not None:
-        talked = and_(
-            QueuePass.agent_number == wanted.agent,
-            QueuePass.answered_at.is_not(None),
-        )
+        talked = QueuePass.agent_number == wanted.agent
         found.append(
             or_(
                 Call.agent_number == wanted.agent,

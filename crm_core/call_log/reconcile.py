@@ -103,7 +103,7 @@ def passes_of(rows: Iterable[LogRow], begin: datetime, end: datetime) -> list[Co
     book = _Book()
     for row in rows:
         book.read(row)
-    found = [each for each in book.closed + book.open if begin <= each.entered_at < end]
+    found = [each for each in book.closed + book.unclosed if begin <= each.entered_at < end]
     return sorted(found, key=lambda each: (each.entered_at, each.unique_id, each.queue))
 
 
@@ -172,7 +172,7 @@ class _Book:
     """Passes as the rows tell them; the simplest reading that can be right."""
 
     def __init__(self) -> None:
-        self.open: list[ComparedPass] = []
+        self.unclosed: list[ComparedPass] = []
         self.closed: list[ComparedPass] = []
         self._dumped: set[tuple[str, str]] = set()
 
@@ -202,11 +202,11 @@ class _Book:
             wait_seconds=None,
             talk_seconds=None,
         )
-        self.open.append(entered)
+        self.unclosed.append(entered)
         return entered
 
     def _find(self, row: LogRow, *, talking: bool) -> ComparedPass | None:
-        here = [e for e in self.open if (e.unique_id, e.queue) == (row.unique_id, row.queue)]
+        here = [e for e in self.unclosed if (e.unique_id, e.queue) == (row.unique_id, row.queue)]
         fitting = [each for each in here if (each.agent is not None) == talking]
         found = fitting or here
         return (found[0] if talking else found[-1]) if found else None
@@ -215,8 +215,8 @@ class _Book:
         wait = int(row.data[0])
         waiting = self._find(row, talking=False)
         waiting = waiting or self._enter(row, row.at - timedelta(seconds=wait))
-        self.open.remove(waiting)
-        self.open.append(replace(waiting, agent=row.agent, wait_seconds=wait))
+        self.unclosed.remove(waiting)
+        self.unclosed.append(replace(waiting, agent=row.agent, wait_seconds=wait))
         self._dumped.discard((row.unique_id, row.queue))
 
     def _answered(self, row: LogRow) -> None:
@@ -241,15 +241,15 @@ class _Book:
         wait_seconds: int | None,
         agent: str | None = None,
     ) -> ComparedPass:
-        self.open.remove(each)
+        self.unclosed.remove(each)
         self.closed.append(replace(each, outcome=outcome, wait_seconds=wait_seconds, agent=agent))
         return self.closed[-1]
 
     def _asterisk_died(self) -> None:
         """A pass without a closing row before the next start has an end that nobody knows."""
-        for each in self.open:
+        for each in self.unclosed:
             dumped = (each.unique_id, each.queue) in self._dumped
             outcome = Outcome.AGENT_DUMP if dumped else Outcome.UNKNOWN_END
             self.closed.append(replace(each, outcome=outcome))
-        self.open = []
+        self.unclosed = []
         self._dumped.clear()

@@ -133,7 +133,11 @@ def _attempts_without_queue(facts: Facts, ended_at: datetime | None) -> tuple[At
 
 def _legs(facts: Facts) -> tuple[LegRecord, ...]:
     starts = {each.unique_id: each for each in reversed(facts.of(LegStarted))}
-    ends = {each.unique_id: each for each in reversed(facts.of(LegEnded))}
+    ends = {each.unique_id: each for each in reversed(facts.of(LegEnded)) if each.cause is None}
+    # An end that nobody saw may be told when a snapshot lacks the channel; the real one may follow.
+    ends |= {
+        each.unique_id: each for each in reversed(facts.of(LegEnded)) if each.cause is not None
+    }
     found = []
     for unique_id, start in starts.items():
         end = ends.get(unique_id)

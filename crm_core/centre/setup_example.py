@@ -43,6 +43,7 @@ hotlines:
   - number: "02161234567"
     name: 蓝鲸会员热线
     greeting: 您好，蓝鲸商城会员服务。
+    project: 会员热线
     queue: members
 
 teams:

@@ -161,7 +161,7 @@ async def _person(rows: Rows, entry: Entry, now: datetime) -> None:
         "projects": await _project_ids(rows, entry),
         "queues": await _queue_ids(rows, entry),
     }
-    if not lists["roles"]:
+    if not entry.values["roles"]:
         rows.wrong(entry, "roles", "a person needs at least one role")
     await _check_unique(rows, entry)
     defaults: dict[str, Any] = {"full_name": name, "created_at": now}

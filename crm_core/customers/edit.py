@@ -10,14 +10,14 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.audit import audit
-from crm_core.access.scope import customers_in_scope
 from crm_core.access.viewer import Viewer
 from crm_core.customers.fields import FieldDefinition, definitions, writable
 from crm_core.customers.models import Contact, Customer, PhoneNumber
 from crm_core.customers.phone_numbers import search_digits
-from crm_core.customers.queries import records
+from crm_core.customers.queries import in_scope, records
 from crm_core.customers.values import (
     LONGEST,
+    OF_LINES,
     ContactValue,
     CustomerValues,
     PhoneValue,
@@ -70,10 +70,7 @@ async def edit_customer(
     stands for the stored one it masks. Raises `NotFound`, `Invalid`, `NotAllowed`."""
     fields = await definitions(connection)
     wanted = _checked(changes, fields, viewer)
-    in_scope = await connection.scalar(
-        select(Customer.id).where(Customer.id == customer_id, customers_in_scope(viewer))
-    )
-    if in_scope is None:
+    if not await in_scope(connection, customer_id, viewer):
         raise NotFound
     present = (await records(connection, [customer_id]))[customer_id]
     phones = None
@@ -207,7 +204,7 @@ def _checked(
     wanted = dict(values)
     if "phone" in wanted:
         wanted["phones"] = [wanted.pop("phone"), *wanted.get("phones", ())]
-    custom = wanted.pop("fields", None) or {}
+    custom = wanted.pop("fields", {})
     if not isinstance(custom, Mapping):
         raise Invalid("fields: an object of keys and values is expected.")
     known = {field.key: field for field in fields}
@@ -222,7 +219,7 @@ def _checked(
 
 def _texts(wanted: Mapping[str, Any]) -> dict[str, str]:
     return {
-        key: text_value(wanted[key], key, longest, lines=key in ("remark", "address"))
+        key: text_value(wanted[key], key, longest, lines=key in OF_LINES)
         for key, longest in LONGEST.items()
         if key in wanted
     }

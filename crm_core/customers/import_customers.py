@@ -27,6 +27,7 @@ from crm_core.customers.phone_numbers import NumberKind, normalise
 from crm_core.customers.queries import records
 from crm_core.customers.values import (
     LONGEST,
+    OF_LINES,
     ContactValue,
     CustomerValues,
     PhoneValue,
@@ -183,7 +184,7 @@ def _values(row: CsvRow, fields: Sequence[FieldDefinition], region: str) -> Cust
     if not phones:
         raise Invalid("a phone number is missing")
     texts = {
-        key: text_value(row.cells[key][0], key, longest, lines=True)
+        key: text_value(row.cells[key][0], key, longest, lines=key in OF_LINES)
         for key, longest in LONGEST.items()
         if key in row.cells
     }

@@ -178,7 +178,7 @@ def _from_text(
 def _without_extension(
     text: str, region: str, area_code: str | None, access_codes: tuple[str, ...]
 ) -> Number:
-    if "*" in text.strip("*"):
+    if "**" in text:
         return UNKNOWN  # 138****8000 was masked somewhere: its digits are another number
     plus = text.lstrip("( ").startswith("+")
     if plus or text.startswith("00"):
@@ -189,7 +189,7 @@ def _without_extension(
     number = _from_digits(digits, plus, region, area_code, access_codes)
     if number.kind is NumberKind.UNKNOWN:
         group = _THIRD_GROUP.fullmatch(text)
-        if group and "-" in group.group(1):
+        if group:
             first = _without_extension(group.group(1), region, area_code, access_codes)
             if first.kind is NumberKind.LANDLINE:
                 return Number(number=first.number, kind=first.kind, extension=group.group(2))

@@ -21,6 +21,7 @@ from crm_core.customers.fields import definitions, readable_keys, visible
 from crm_core.customers.models import Contact, Customer, PhoneNumber
 from crm_core.customers.phone_numbers import Number, NumberKind, national, normalise, search_digits
 from crm_core.errors import Invalid
+from crm_core.text import storable
 
 MOST = 200
 """The longest page."""
@@ -38,12 +39,19 @@ async def customer(
     connection: AsyncConnection, customer_id: int, viewer: Viewer
 ) -> dict[str, Any] | None:
     """One customer's file; None: there is none, or it is outside the scope."""
-    if not _storable_id(customer_id):
+    if not await in_scope(connection, customer_id, viewer):
         return None
+    return (await _files(connection, [customer_id], viewer))[0]
+
+
+async def in_scope(connection: AsyncConnection, customer_id: int, viewer: Viewer) -> bool:
+    """Is there such a customer, for this viewer?"""
+    if not 0 < customer_id < 2**31:  # PostgreSQL answers a larger number with an error
+        return False
     found = await connection.scalar(
         select(Customer.id).where(Customer.id == customer_id, customers_in_scope(viewer))
     )
-    return (await _files(connection, [customer_id], viewer))[0] if found else None
+    return found is not None
 
 
 async def customers_by_phone(
@@ -83,7 +91,7 @@ async def search(
     """
     limit = max(1, min(limit, MOST))
     keys = readable_keys(await definitions(connection), viewer)
-    text = "".join(text[:128].replace("\0", "").strip())
+    text = storable(text[:128]).strip()
     condition: ColumnElement[bool] = customers_in_scope(viewer)
     if _looks_like_number(text):
         if "phones" not in keys:
@@ -112,7 +120,8 @@ async def search(
 
 async def full_number(connection: AsyncConnection, phone_id: int, viewer: Viewer) -> str | None:
     """The number behind a masked one, for dialling: it stays in the server, no page gets it."""
-    if "phones" not in readable_keys(await definitions(connection), viewer):
+    readable = readable_keys(await definitions(connection), viewer)
+    if "phones" not in readable or not 0 < phone_id < 2**31:
         return None
     found: str | None = await connection.scalar(
         select(PhoneNumber.number)
@@ -146,7 +155,7 @@ async def records(
             select(Contact).where(Contact.customer_id.in_(customer_ids)).order_by(Contact.id)
         )
     ).all()
-    return {
+    found = {
         row.id: {
             "id": row.id,
             "name": row.name,
@@ -157,27 +166,23 @@ async def records(
             "fields": row.fields,
             "created_at": row.created_at,
             "changed_at": row.changed_at,
-            "phones": [
-                {"id": one.id, "number": one.number, "raw": one.raw, "contact": one.contact}
-                for one in phones
-                if one.customer_id == row.id
-            ],
-            "contacts": [
-                {
-                    "name": one.name,
-                    "position": one.position,
-                    "numbers": [
-                        phone.number
-                        for phone in phones
-                        if phone.customer_id == row.id and phone.contact == one.name
-                    ],
-                }
-                for one in people
-                if one.customer_id == row.id
-            ],
+            "phones": [],
+            "contacts": [],
         }
         for row in rows
     }
+    numbers: dict[tuple[int, str], list[str]] = {}
+    for phone in phones:
+        found[phone.customer_id]["phones"].append(
+            {"id": phone.id, "number": phone.number, "raw": phone.raw, "contact": phone.contact}
+        )
+        numbers.setdefault((phone.customer_id, phone.contact), []).append(phone.number)
+    for one in people:
+        whose = numbers.get((one.customer_id, one.name), [])
+        found[one.customer_id]["contacts"].append(
+            {"name": one.name, "position": one.position, "numbers": whose}
+        )
+    return found
 
 
 async def _files(
@@ -257,11 +262,17 @@ def _number_matches(text: str, viewer: Viewer, region: str) -> ColumnElement[boo
     digits = search_digits(text)
     number = normalise(text, region).number
     conditions = [PhoneNumber.number == number]
+    if number == digits and len(digits) >= 7:
+        # A local landline without its area code; 62345678 is no mobile 13862345678.
+        conditions.append(ends_in(digits) & ~PhoneNumber.number.between(*_MOBILES))
     if len(digits) == 4 or viewer.reveals:
         conditions.append(ends_in(digits))
     if viewer.reveals and not text.startswith(("+", "0")):
         conditions += [_begins_with(f"+86{digits}"), _begins_with(digits)]
     return or_(*conditions)
+
+
+_MOBILES = ("+8613", "+8619".ljust(32, "9"))
 
 
 def _begins_with(head: str) -> ColumnElement[bool]:
@@ -275,16 +286,11 @@ async def _after(connection: AsyncConnection, cursor: str) -> ColumnElement[bool
     """Behind the customer whose id the cursor is. The name is looked up, not carried along: whoever
     may not read it would find it in the cursor."""
     name = None
-    if cursor.isascii() and cursor.isdecimal() and _storable_id(int(cursor[:20])):
+    if cursor.isascii() and cursor.isdecimal() and int(cursor[:20]) < 2**31:
         name = await connection.scalar(select(Customer.name).where(Customer.id == int(cursor)))
     if name is None:
         raise Invalid("This cursor is not one that the list gave.")
     return tuple_(Customer.name, Customer.id) > tuple_(name, int(cursor))
-
-
-def _storable_id(customer_id: int) -> bool:
-    """PostgreSQL's integers end here, and it answers a larger one with an error."""
-    return 0 < customer_id < 2**31
 
 
 def _distinct(ids: Iterable[int]) -> list[int]:

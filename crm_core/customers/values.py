@@ -20,6 +20,8 @@ from crm_core.errors import Invalid
 LONGEST = {"name": 128, "grade": 16, "company": 256, "address": 512, "remark": 10_000}
 """Characters of the built-in text fields: the widths of their columns, and for the remark what a
 person can read."""
+OF_LINES = ("remark", "address")
+"""Those that may hold line breaks."""
 _LONGEST_CUSTOM = 1_000
 _MOST_PHONES = 20
 _MOST_CONTACTS = 50
@@ -81,6 +83,8 @@ def text_value(value: Any, label: str, longest: int, *, lines: bool = False) -> 
         return ""
     if not isinstance(value, str):
         raise Invalid(f"{label}: text is expected.")
+    if not lines:
+        value = " ".join(value.split())
     cleaned = "".join(
         char
         for char in value.strip()

@@ -12,15 +12,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.permissions import Permission
-from crm_core.access.scope import calls_in_scope, customers_in_scope
+from crm_core.access.scope import calls_in_scope
 from crm_core.access.viewer import Viewer
 from crm_core.call_log.models import Call
 from crm_core.centre.models import Project
-from crm_core.customers.models import Customer
+from crm_core.customers.queries import in_scope
 from crm_core.customers.values import text_value
 from crm_core.errors import Invalid, NotFound
 from crm_core.events import ContactRecorded
 from crm_core.ids import CallId, CustomerId, PbxId
+from crm_core.text import storable
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
 LONGEST_NOTE = 10_000
@@ -92,7 +93,9 @@ async def save_note(
         raise Invalid("revision: a whole number from 0 is expected.")
     call = (
         await connection.execute(
-            select(Call.pbx, Call.project_id).where(Call.call_id == call_id, calls_in_scope(viewer))
+            select(Call.pbx, Call.project_id).where(
+                Call.call_id == storable(call_id), calls_in_scope(viewer)
+            )
         )
     ).one_or_none()
     if call is None:
@@ -118,7 +121,7 @@ async def contact_record(
         await connection.execute(
             select(ContactRecord, Disposition.key.label("disposition"))
             .outerjoin(Disposition, Disposition.id == ContactRecord.disposition_id)
-            .where(ContactRecord.call_id == call_id, ContactRecord.user_id == user_id)
+            .where(ContactRecord.call_id == storable(call_id), ContactRecord.user_id == user_id)
         )
     ).one_or_none()
     if row is None:
@@ -197,7 +200,7 @@ async def _disposition_id(
     found: int | None = await connection.scalar(
         select(Disposition.id).where(
             Disposition.project_id == await _project(connection, project_id),
-            Disposition.key == key.replace("\0", ""),
+            Disposition.key == storable(key),
         )
     )
     if found is None:
@@ -210,14 +213,9 @@ async def _customer_id(
 ) -> int | None:
     if customer_id is None:
         return None
-    found: int | None = None
-    if 0 < customer_id < 2**31:
-        found = await connection.scalar(
-            select(Customer.id).where(Customer.id == customer_id, customers_in_scope(viewer))
-        )
-    if found is None:
+    if not await in_scope(connection, customer_id, viewer):
         raise Invalid(f"There is no customer {customer_id}.")
-    return found
+    return customer_id
 
 
 async def _project(connection: AsyncConnection, project_id: int | None) -> int | None:

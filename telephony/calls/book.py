@@ -9,7 +9,7 @@ from crm_core.commands import OpenCall
 from crm_core.events import Direction, Event, LegParty
 from crm_core.ids import BootId, CallId, PbxId, call_id
 from telephony.calls.call import Call
-from telephony.calls.channels import Channel, Devices
+from telephony.calls.channels import Channel, Devices, shown
 from telephony.calls.states import CallFact
 
 REMEMBERED = 20_000
@@ -25,6 +25,9 @@ class CallBook:
         self.calls: dict[CallId, Call] = {}
         self._by_channel: dict[str, Call] = {}
         self._ended: OrderedDict[str, CallId] = OrderedDict()
+        """Channels of this run whose call is over."""
+        self._over: OrderedDict[CallId, None] = OrderedDict()
+        """Calls that are over, of former runs too."""
 
     def of_channel(self, unique_id: str | None) -> Call | None:
         """The living call that this channel belongs to, or has belonged to."""
@@ -49,7 +52,9 @@ class CallBook:
         None: the channel is plumbing without a call, or its call is over and stays so.
         """
         known = self._by_channel.get(channel.unique_id)
-        if known is not None and channel.unique_id in known.channels:
+        if known is not None and (
+            channel.unique_id in known.channels or channel.unique_id in known.gone
+        ):
             return known
         if channel.unique_id in self._ended:
             return None
@@ -58,9 +63,11 @@ class CallBook:
         if agents:
             channel.party, channel.member = LegParty.AGENT, self.devices.member(channel.name)
         if call is None:
-            if not channel.is_leg or channel.linked_id in self._ended:
+            identity = call_id(self.pbx, self.boot, channel.linked_id)
+            if not channel.is_leg or identity in self._over:
                 return None
             call = self._open(
+                identity,
                 channel,
                 placed=agents,
                 number=caller_number,
@@ -70,16 +77,22 @@ class CallBook:
         elif context in self.devices.names.inbound:
             channel.party = LegParty.CUSTOMER
         self._by_channel[channel.unique_id] = call
-        self._by_channel[channel.linked_id] = call
+        self._by_channel.setdefault(channel.linked_id, call)
         channel.told = channel.unique_id in call.seen
         call.add(channel)
         return call
 
     def _open(
-        self, first: Channel, *, placed: bool, number: str | None, name: str | None, receipt: bool
+        self,
+        identity: CallId,
+        first: Channel,
+        *,
+        placed: bool,
+        number: str | None,
+        name: str | None,
+        receipt: bool,
     ) -> Call:
         """A call is named after its oldest channel, which Linkedid tells."""
-        identity = call_id(self.pbx, self.boot, first.linked_id)
         if not placed:
             first.party = LegParty.CUSTOMER
         call = Call(
@@ -90,8 +103,8 @@ class CallBook:
             started_at=first.started_at,
             direction=Direction.OUTBOUND if placed else Direction.INBOUND,
             told=self.told,
-            caller_number=number,
-            caller_name=name,
+            caller_number=shown(number),
+            caller_name=shown(name),
             called_number=first.exten if first.exten not in ("s", "") else None,
             at_is_receipt=receipt,
         )
@@ -118,8 +131,11 @@ class CallBook:
             if self._by_channel.get(unique_id) is call:
                 del self._by_channel[unique_id]
                 self._ended[unique_id] = call.id
+        self._over[call.id] = None
         while len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
+        while len(self._over) > REMEMBERED:
+            self._over.popitem(last=False)
 
     def miss(self, call: Call) -> None:
         """Nobody saw this call end."""

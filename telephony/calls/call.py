@@ -30,7 +30,7 @@ from crm_core.events import (
     Member,
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
-from telephony.calls.channels import Channel
+from telephony.calls.channels import Channel, shown
 from telephony.calls.rings import SETTLES_AFTER, Offer, Rings, Stay
 from telephony.calls.states import (
     CALL,
@@ -84,9 +84,12 @@ class Call:
         """Live ones by Uniqueid, halves of Local channels too."""
         self.seen: dict[str, str] = {}
         """Uniqueid → Linkedid of every channel there ever was."""
+        self.gone: set[str] = set()
+        """Uniqueids of channels that were hung up or moved away: they do not come back."""
         self.stays: list[Stay] = []
         self.rings = Rings(self._tell)
         self.talks: list[Talk] = []
+        self._placed: set[str] = set()
         self._entries: dict[tuple[str, str], int] = {}
         self._told = told
 
@@ -164,6 +167,7 @@ class Call:
         channel = self.channels.pop(unique_id, None)
         if channel is None:
             return
+        self.gone.add(unique_id)
         self.rings.leg_gone(at, unique_id, cause)
         for talk in list(self.talks):
             if unique_id in (talk.leg, talk.other):
@@ -195,6 +199,7 @@ class Call:
         channel = self.channels.pop(unique_id, None)
         if channel is None:
             return None
+        self.gone.add(unique_id)
         for talk in [each for each in self.talks if unique_id in (each.leg, each.other)]:
             self._talk_over(talk, at, EndedBy.TRANSFER)
         if not any(each.is_leg for each in self.channels.values()):
@@ -250,8 +255,8 @@ class Call:
             CallQueued,
             at,
             queue_pass=key,
-            caller_number=number,
-            caller_name=name,
+            caller_number=shown(number),
+            caller_name=shown(name),
             position=position,
         )
         return stay
@@ -356,6 +361,10 @@ class Call:
                 return
 
     def placed(self, at: datetime, member: Member, called_number: str, leg: str) -> None:
+        """A seat's phone dials; ringing several phones, or one after the other, is one placing."""
+        if leg in self._placed:
+            return
+        self._placed.add(leg)
         self._tell(CallPlaced, at, member=member, called_number=called_number, leg=leg)
 
     def _talk_over(self, talk: Talk, at: datetime, by: EndedBy) -> None:
@@ -377,13 +386,13 @@ class Call:
     def unsettled(self) -> bool:
         return self.rings.unsettled or any(stay.state is PassState.LEAVING for stay in self.stays)
 
-    def settle(self, now: datetime) -> None:
+    def settle(self, at: datetime) -> None:
         """A Leave that no Connect followed was no answer; see `Rings.settle` for rings."""
         for stay in self.stays:
             left = stay.left_at if stay.state is PassState.LEAVING else None
-            if left and now - left > SETTLES_AFTER:
+            if left and at - left > SETTLES_AFTER:
                 self.gives_up(stay, left)
-        self.rings.settle(now)
+        self.rings.settle(at)
 
     def _stays_in(self, unique_id: str, queue: str) -> list[Stay]:
         key = (unique_id, queue)

@@ -18,6 +18,9 @@ NOT_A_LEG = frozenset(
 )
 """Technologies that are Asterisk's own plumbing: nobody holds such a channel to the ear."""
 
+WITHHELD = frozenset({"anonymous", "unknown", "restricted", "private", "unavailable", "withheld"})
+"""What stands for a number or a name that the caller hides, by carrier."""
+
 
 @dataclass(slots=True)
 class Channel:
@@ -91,6 +94,12 @@ class Devices:
     def _extension_of(device: str) -> str | None:
         found = EXTENSION.match(device)
         return found[1] if found else None
+
+
+def shown(number_or_name: str | None) -> str | None:
+    """A caller's number or name; None where it is hidden."""
+    hidden = number_or_name is None or number_or_name.lower() in WITHHELD
+    return None if hidden else number_or_name
 
 
 def device_of(channel_name: str) -> str:

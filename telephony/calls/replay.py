@@ -91,19 +91,21 @@ class _Listener:
         self._connection: int | None = None
         self._tail = b""
         self._greeted = False
+        self._beginning = BLANK_LINE
         self._booted_about: datetime | None = None
         self._lists_to_come = 0
 
     def hear(self, chunk: Chunk) -> Iterator[Event]:
         if chunk.connection != self._connection or chunk.event is not None:
-            if self._tracker is not None and self._tail is not None:
+            if self._tracker is not None:
                 yield from self._tracker.feed(ami.LinkLost(chunk.at, True))
             self._connection, self._tail, self._greeted = chunk.connection, b"", False
+            # A recording that begins in the middle of a connection begins in a torn message.
+            self._beginning = b"\r\n" if chunk.offset == 0 else BLANK_LINE
             self._lists_to_come = 0
         self._tail += chunk.data
         if not self._greeted:
-            # A recording that begins in the middle of a connection begins in a torn message.
-            _, found, rest = self._tail.partition(b"\r\n" if chunk.offset == 0 else BLANK_LINE)
+            _, found, rest = self._tail.partition(self._beginning)
             if not found:
                 return
             self._tail, self._greeted = rest, True

@@ -131,16 +131,16 @@ class Rings:
 
     def answer(self, at: datetime, stay: Stay | None, member: Member, leg: str | None) -> None:
         """Somebody talks to the caller: his ring was answered, all others end elsewhere."""
-        for offer in list(self.open(stay)):
+        for offer in list(self.ringing(stay)):
             here = leg in offer.legs if leg and offer.legs else True
-            if here and offer.member == member:
+            if here and offer.member.interface == member.interface:
                 offer.state = OfferState.ANSWERED
             else:
                 self.end(at, offer, offer.why or AttemptResult.ELSEWHERE)
 
     def give_up(self, at: datetime, stay: Stay | None) -> None:
         """The caller, or the queue, lets go."""
-        for offer in list(self.open(stay)):
+        for offer in list(self.ringing(stay)):
             self.end(at, offer, offer.why or AttemptResult.GONE)
 
     def end_all(self, at: datetime) -> None:
@@ -163,16 +163,16 @@ class Rings:
             result=result,
         )
 
-    def open(self, stay: Stay | None) -> Iterator[Offer]:
+    def ringing(self, stay: Stay | None) -> Iterator[Offer]:
         return (each for each in self._offers if each.stay is stay and each.state in OPEN)
 
     @property
     def unsettled(self) -> bool:
         return any(offer.state is OfferState.STOPPED for offer in self._offers)
 
-    def settle(self, now: datetime) -> None:
+    def settle(self, at: datetime) -> None:
         """Nothing said why a ring stopped: then nobody answered it."""
         for offer in self._offers:
             stopped = offer.stopped_at if offer.state is OfferState.STOPPED else None
-            if stopped and now - stopped > SETTLES_AFTER:
+            if stopped and at - stopped > SETTLES_AFTER:
                 self.end(stopped, offer, offer.why or AttemptResult.NO_ANSWER)

@@ -209,7 +209,8 @@ def _put_leg(seen: Seen, at: datetime, call: Call, together: list[Seen], book: C
     agents = rung_by_queue or book.devices.is_agents(channel.name, seen.item.context)
     if not agents or seen.queue:
         return
-    member = channel.member or book.devices.member(channel.name)
+    offer = call.rings.at_leg(seen.unique_id)
+    member = offer.member if offer else book.devices.member(channel.name)
     if seen.is_ringing:
         stay = call.open_stay()
         if rung_by_queue or seen.application == "AppDial":

@@ -18,7 +18,7 @@ from telephony.ami import messages as ami
 from telephony.calls.book import CallBook
 from telephony.calls.call import Call
 from telephony.calls.channels import Channel, Devices, SiteNames, device_of, is_leg, other_half
-from telephony.calls.rings import Offer
+from telephony.calls.rings import SETTLES_AFTER, Offer
 from telephony.calls.snapshot import Snapshot, conclude
 
 REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
@@ -54,7 +54,8 @@ class CallTracker:
     ) -> None:
         self._devices = Devices(names or SiteNames())
         self._book = CallBook(pbx, boot, self._devices)
-        self._unsettled: dict[CallId, Call] = {}
+        self._unsettled: dict[CallId, tuple[datetime, Call]] = {}
+        """Calls that wait for an explanation, and since when; the first has waited longest."""
         self._snapshot: Snapshot | None = None
         self._unheard: list[ami.AmiMessage] | None = None
         """Since the link was lost: what came before the snapshot that says what it builds on."""
@@ -173,7 +174,7 @@ class CallTracker:
         if call is None or message.unique_id is None:
             return
         call.channel_gone(message.at, message.unique_id, message.cause)
-        self._settle_or_forget(call)
+        self._settle_or_forget(call, message.at)
 
     def _rename(self, message: ami.Rename) -> None:
         call = self._book.of_channel(message.unique_id)
@@ -196,18 +197,21 @@ class CallTracker:
             other = older.unique_id if older.unique_id in older.channels else None
             older.connected(message.at, None, channel.member, channel.unique_id, other)
 
-    def _settle_or_forget(self, call: Call) -> None:
+    def _settle_or_forget(self, call: Call, at: datetime) -> None:
         if not call.is_live:
             self._unsettled.pop(call.id, None)
             self._book.forget(call)
         elif call.unsettled:
-            self._unsettled[call.id] = call
+            self._unsettled.setdefault(call.id, (at, call))
 
-    def _settle(self, now: datetime) -> None:
-        for call in list(self._unsettled.values()):
-            call.settle(now)
-            if not call.is_live or not call.unsettled:
-                del self._unsettled[call.id]
+    def _settle(self, at: datetime) -> None:
+        since, _ = next(iter(self._unsettled.values()))
+        if at - since <= SETTLES_AFTER:
+            return
+        waiting, self._unsettled = self._unsettled, {}
+        for _, call in waiting.values():
+            call.settle(at)
+            self._settle_or_forget(call, at)
 
     # --- queues ---
 
@@ -227,7 +231,7 @@ class CallTracker:
         call = self._seen(self._book.of_channel(message.unique_id), message.at)
         if call is not None and message.unique_id and message.queue:
             call.leaves(message.at, message.unique_id, message.queue)
-            self._settle_or_forget(call)
+            self._settle_or_forget(call, message.at)
 
     def _queue_caller_abandon(self, message: ami.QueueCallerAbandon) -> None:
         call = self._seen(self._book.of_channel(message.unique_id), message.at)
@@ -342,7 +346,7 @@ class CallTracker:
             call.rings.end(message.at, offer, result)
         else:
             call.rings.stop(message.at, offer, None)
-        self._settle_or_forget(call)
+        self._settle_or_forget(call, message.at)
 
     def _customer_answered(self, message: ami.DialEnd, call: Call) -> None:
         """Of a call that a seat placed."""
@@ -417,7 +421,7 @@ class CallTracker:
             for each in others:
                 self._handle(each)
             for call in list(self._book.calls.values()):
-                self._settle_or_forget(call)
+                self._settle_or_forget(call, message.at)
         elif isinstance(message, ami.LinkLost):
             self._link_lost(message)
         elif isinstance(message, ami.QueueMemberItem):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from crm_core.events import CallStarted, Event, Feed, FeedAdvanced, FeedHeard, Outcome
 from crm_core.ids import call_id
@@ -70,17 +71,16 @@ def as_call(
     shift = begin - story.facts[0].at if begin else timedelta(minutes=number)
     found: list[Event] = []
     for fact in story.facts:
-        changed = replace(fact, call=call_id(PBX, BOOT, unique_id), at=fact.at + shift)
+        own: dict[str, Any] = {"call": call_id(PBX, BOOT, unique_id), "at": fact.at + shift}
         key = getattr(fact, "queue_pass", None)
         if key is not None:
-            changed = replace(changed, queue_pass=replace(key, unique_id=unique_id))
-        if getattr(fact, "unique_id", None) == CALLER:
-            changed = replace(changed, unique_id=unique_id)
-        if getattr(fact, "linked_id", None) == CALLER:
-            changed = replace(changed, linked_id=unique_id)
+            own["queue_pass"] = replace(key, unique_id=unique_id)
+        for name in ("unique_id", "linked_id"):
+            if getattr(fact, name, None) == CALLER:
+                own[name] = unique_id
         if caller is not None and hasattr(fact, "caller_number"):
-            changed = replace(changed, caller_number=caller)
-        found.append(changed)
+            own["caller_number"] = caller
+        found.append(replace(fact, **own))
     return found
 
 

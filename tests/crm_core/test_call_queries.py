@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.access.models import User
@@ -53,9 +53,9 @@ async def a_log(engine: AsyncEngine, *stories: Any) -> None:
     """A call each minute: `stories[n]` is call n. Queue `support` is Water works', `sales` Own's."""
     await add(engine, Project, id=1, name="Own", is_default=True)
     await add(engine, Project, id=2, name="Water works")
-    for number, (name, project) in enumerate([("support", 2), ("sales", 1)], start=1):
+    for queue, (name, project) in enumerate([("support", 2), ("sales", 1)], start=1):
         await add(
-            engine, Queue, id=number, pbx=PBX, name=name, title=name, project_id=project, **QUEUE
+            engine, Queue, id=queue, pbx=PBX, name=name, title=name, project_id=project, **QUEUE
         )
     for user, name, number in [(3, "王芳", "1001"), (4, "李雷", "1002")]:
         await add(
@@ -81,8 +81,8 @@ async def a_log(engine: AsyncEngine, *stories: Any) -> None:
                     queues=(),
                 )
             )
-        for number, story in enumerate(stories):
-            await running.record(as_call(story, number))
+        for place, story in enumerate(stories):
+            await running.record(as_call(story, place))
 
 
 async def found(engine: AsyncEngine, wanted: CallFilter, **options: Any) -> list[int]:
@@ -174,7 +174,7 @@ async def test_newest_come_first_and_pages_follow_without_hole_or_double(
         same = {"at": await connection.scalar(select(Call.started_at).limit(1))}
         three = [the_call(n) for n in (2, 3, 4)]
         await connection.execute(
-            Call.__table__.update().where(Call.call_id.in_(three)).values(started_at=same["at"])
+            update(Call).where(Call.call_id.in_(three)).values(started_at=same["at"])
         )
     async with reading(engine) as connection:
         whole = await queries.calls(connection, CallFilter(), limit=100)
@@ -319,22 +319,18 @@ WANTED = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "index"), WANTED)
-async def test_pages_are_read_along_an_index_and_not_sorted(
-    engine: AsyncEngine, wanted: CallFilter, index: str
+async def test_pages_and_probes_are_read_along_an_index_and_not_sorted(
+    engine: AsyncEngine,
 ) -> None:
     await many_calls(engine)
     async with reading(engine) as connection:
-        asked = queries._calls(None).where(*queries._conditions(wanted)).limit(51)
-        plan = await plan_of(connection, asked)
-    assert index in plan
-    assert not re.search(r"Seq Scan on calls|SCAN calls(?! USING)", plan)
-    assert not re.search(r"^\s*(->\s+)?Sort|TEMP B-TREE FOR ORDER BY", plan, re.MULTILINE)
-
-
-async def test_the_probe_of_a_repeat_reads_one_index(engine: AsyncEngine) -> None:
-    await many_calls(engine)
-    async with reading(engine) as connection:
+        for wanted, index in WANTED:
+            asked = queries._calls(None).where(*queries._conditions(wanted)).limit(51)
+            plan = await plan_of(connection, asked)
+            assert index in plan
+            assert not re.search(r"Seq Scan on calls|SCAN calls(?! USING)", plan)
+            # PostgreSQL may sort those of the same instant ("Incremental"), never the whole.
+            assert not re.search(r"(?<!Incremental )Sort  \(cost|TEMP B-TREE FOR ORDER BY", plan)
         asked = queries._calls(None).where(
             Call.project_id == 1,
             Call.customer_number == "3",

@@ -232,17 +232,16 @@ async def test_a_missing_sqlite_file_is_unavailable_and_is_not_made(tmp_path: Pa
 
 @pytest.mark.postgresql
 async def test_with_postgresql_away_pops_are_unavailable_and_come_back(
-    postgresql: Cluster, migrated_postgresql: str
+    postgresql: Cluster, postgresql_url: str
 ) -> None:
-    await postgresql.sql(f"CREATE DATABASE pop_away TEMPLATE {migrated_postgresql}")
-    pop = PostgresPopQuery(f"{postgresql.url}/pop_away", away_seconds=0)
+    pop = PostgresPopQuery(postgresql_url, away_seconds=0)
     async with closing(pop):
         assert await pop.pop_file(NUMBER, 1, NOON) == PopFile()
-        await asyncio.to_thread(postgresql.pg_ctl, "stop", "-m", "immediate")
+        await asyncio.to_thread(postgresql.go_away)
         try:
             for _ in range(3):
                 with pytest.raises(Unavailable):
                     await pop.pop_file(NUMBER, 1, NOON)
         finally:
-            await asyncio.to_thread(postgresql.pg_ctl, "start")
+            await asyncio.to_thread(postgresql.come_back)
         assert await pop.pop_file(NUMBER, 1, NOON) == PopFile()

@@ -6,12 +6,15 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import delete, event, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_core.access.models import User
@@ -127,7 +130,7 @@ async def rows_in(engine: AsyncEngine) -> Rows:
 async def emptied(engine: AsyncEngine) -> None:
     async with transaction(engine) as connection:
         for table in TABLES:
-            await connection.execute(table.__table__.delete())
+            await connection.execute(delete(table))
 
 
 async def only(engine: AsyncEngine, table: type[Any]) -> Any:
@@ -480,20 +483,52 @@ async def test_a_late_row_of_a_call_long_forgotten_is_folded_into_it(engine: Asy
     async with a_recorder(engine) as another:
         await another.record(closing)
     stay = await only(engine, QueuePass)
-    assert (stay.outcome, stay.talk_seconds) == ("answered", 60)
+    assert (stay.outcome, stay.talk_seconds, stay.answered_at) == ("answered", 60, at(5))
+    assert (await only(engine, Call)).ended_at == at(66)
+
+
+async def test_a_fact_told_again_at_another_moment_of_receipt_is_no_news(
+    engine: AsyncEngine,
+) -> None:
+    facts = answered_call().facts
+    later = [replace(fact, at=fact.at + timedelta(milliseconds=30)) for fact in facts]
+    async with a_recorder(engine) as running:
+        await running.record(facts)
+        once = await rows_in(engine)
+        await running.record(later)
+    assert await rows_in(engine) == once
 
 
 # --- trouble --------------------------------------------------------------------------------------
 
 
+async def test_a_commit_that_fails_once_leaves_no_row_out(engine: AsyncEngine) -> None:
+    fails = [OSError("the wire is cut")]
+
+    @event.listens_for(engine.sync_engine, "commit")
+    def cut(_: Any) -> None:
+        if fails:
+            raise fails.pop()
+
+    async with a_recorder(engine) as running:
+        await running.record(answered_call().facts)
+    rows = await rows_in(engine)
+    assert [len(rows[table]) for table in ("calls", "queue_passes", "offer_attempts", "legs")] == [
+        1,
+        1,
+        1,
+        1,
+    ]
+
+
+@pytest.mark.postgresql
 async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wait(
-    postgresql: Cluster, migrated_postgresql: str
+    postgresql: Cluster, postgresql_url: str
 ) -> None:
-    await postgresql.sql(f"CREATE DATABASE away TEMPLATE {migrated_postgresql}")
-    engine = engine_of(f"{postgresql.url}/away")
+    engine = engine_of(postgresql_url)
     async with a_recorder(engine) as running:
         await running.record(as_call(answered_call(), 1))
-        await asyncio.to_thread(postgresql.pg_ctl, "stop", "-m", "immediate")
+        await asyncio.to_thread(postgresql.go_away)
         try:
             running.publish(as_call(abandoned_call(), 2))
             said = await running.trouble()
@@ -501,7 +536,7 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wai
             running.publish(as_call(call_of_two_queues(), 3))
             assert running.recorder.waiting > 0
         finally:
-            await asyncio.to_thread(postgresql.pg_ctl, "start")
+            await asyncio.to_thread(postgresql.come_back)
         await asyncio.wait_for(running.recorder.drain(), 20)
         assert running.recorder.trouble is None
     rows = await rows_in(engine)
@@ -509,10 +544,8 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wai
     assert [len(rows[table]) for table in ("calls", "queue_passes", "gaps")] == [3, 4, 0]
 
 
-async def test_a_full_disk_is_an_alarm_and_no_crash(migrated_sqlite: Any, tmp_path: Any) -> None:
-    copy = tmp_path / "zuoxi.db"
-    copy.write_bytes(migrated_sqlite.read_bytes())
-    engine, room = engine_of(f"sqlite:///{copy}"), {"pages": 1}
+async def test_a_full_disk_is_an_alarm_and_no_crash(sqlite_url: str) -> None:
+    engine, room = engine_of(sqlite_url), {"pages": 1}
 
     @event.listens_for(engine.sync_engine, "begin")
     def little_room(connection: Any) -> None:
@@ -529,11 +562,10 @@ async def test_a_full_disk_is_an_alarm_and_no_crash(migrated_sqlite: Any, tmp_pa
 
 
 async def test_what_does_not_fit_in_memory_is_one_gap_and_its_position_stays(
-    migrated_sqlite: Any, tmp_path: Any
+    sqlite_url: str,
 ) -> None:
-    copy = tmp_path / "zuoxi.db"
-    copy.write_bytes(migrated_sqlite.read_bytes())
-    engine, lock = engine_of(f"sqlite:///{copy}"), sqlite3.connect(copy, isolation_level=None)
+    engine = engine_of(sqlite_url)
+    lock = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
 
     @event.listens_for(engine.sync_engine, "connect")
     def impatient(connection: Any, _record: Any) -> None:

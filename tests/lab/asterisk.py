@@ -23,6 +23,7 @@ from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, Swi
 from telephony import dialplan
 from telephony.dialplan import Site
 from tests.lab.folder import Ports, base, fresh_copy, own_slot
+from tests.lab.guard import Guard
 
 ASTERISK_CONF = Path(__file__).resolve().parents[2] / "asterisk_conf"
 
@@ -179,6 +180,7 @@ class Laboratory:
         )
 
     def start(self) -> None:
+        boots = self._boots()
         output = open(self.folder / "asterisk.out", "ab")  # noqa: SIM115
         with output:
             self._process = subprocess.Popen(
@@ -189,7 +191,8 @@ class Laboratory:
                 start_new_session=True,
                 env={"PATH": "/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "TZ": "UTC"},
             )
-        self._wait_until_booted(self._process)
+        self._guard = Guard(self._process)
+        self._wait_until_booted(self._process, boots + 1)
 
     def stop(self) -> None:
         """As an administrator stops it: calls are hung up, rows are written."""
@@ -220,13 +223,17 @@ class Laboratory:
             check=False,
         )
 
-    def _wait_until_booted(self, process: subprocess.Popen[bytes]) -> None:
+    def _boots(self) -> int:
+        return self.queue_log.read_text().count("|QUEUESTART|") if self.queue_log.exists() else 0
+
+    def _wait_until_booted(self, process: subprocess.Popen[bytes], boots: int) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 break
-            # Fails at once as long as the socket is not there.
-            if "fully booted" in self._console("core waitfullybooted").stdout:
+            # Fails at once as long as the socket is not there. The row comes by a thread of its own.
+            booted = "fully booted" in self._console("core waitfullybooted").stdout
+            if booted and self._boots() == boots:
                 return
             time.sleep(0.05)
         said = (self.folder / "asterisk.out").read_text(errors="replace")
@@ -243,3 +250,4 @@ class Laboratory:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(20)
+        self._guard.dismiss()

@@ -77,7 +77,7 @@ def own_slot() -> Iterator[tuple[Path, Ports]]:
             except BlockingIOError:
                 continue
             ports = Ports(first=_FIRST_PORT + slot * _PORTS_EACH)
-            # A port may be somebody else's: an Asterisk whose test was killed, another program.
+            # A port may be another program's.
             if not all(_is_free(port) for port in (ports.sip, ports.ami, *ports.phones)):
                 continue
             yield root() / f"lab-{slot}", ports

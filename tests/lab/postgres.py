@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.lab.guard import Guard
+
 # PostgreSQL refuses root; Debian's package makes this user.
 _USER = "postgres"
 
@@ -57,6 +59,7 @@ class Postgres:
             )  # fmt: skip
             self.port = _free_port()
             self._process = self._start()
+            self._guard = Guard(self._process)
             stack.callback(self._stop)
             self._wait_until_ready()
             self._stack = stack.pop_all()
@@ -132,6 +135,7 @@ class Postgres:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(20)
+        self._guard.dismiss()
 
     def _as_owner(self, program: str, *arguments: str) -> str:
         done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Callable
 
 from tests.lab.asterisk import CARRIER, Laboratory
 
@@ -18,11 +19,15 @@ a=rtpmap:0 PCMU/8000\r
 
 
 def ring_and_give_up(
-    lab: Laboratory, hotline: str, from_address: bytes, *headers: bytes, source: str = CARRIER
+    lab: Laboratory,
+    hotline: str,
+    from_address: bytes,
+    *headers: bytes,
+    patience: Callable[[], object] = lambda: None,
+    source: str = CARRIER,
 ) -> int:
-    """INVITE with `from_address` as it stands in From; CANCEL as soon as the call proceeds.
-
-    Returns the final status: 487 after our CANCEL, or what Asterisk refused with at once.
+    """INVITE with `from_address` as it stands in From; CANCEL when the call proceeds and `patience` is
+    over. Returns the final status: 487 after our CANCEL, or what Asterisk refused with at once.
     """
     call = secrets.token_hex(8).encode()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
@@ -39,6 +44,7 @@ def ring_and_give_up(
                 continue
             if status < 200 and not cancelled:
                 cancelled = True
+                patience()
                 sip.send(_request(b"CANCEL", hotline.encode(), from_address, call, sip))
             if status >= 200:
                 sip.send(_request(b"ACK", hotline.encode(), from_address, call, sip))

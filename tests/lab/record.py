@@ -44,7 +44,7 @@ def record(names: Sequence[str], traces: Path = TRACES) -> list[Path]:
 
 def record_story(story: Story, to: Path) -> Path:
     to.mkdir(parents=True, exist_ok=True)
-    with Laboratory() as lab:
+    with Laboratory(answer_first=story.answer_first) as lab:
         with ExitStack() as stack:
             for group, behaviour in enumerate(story.phones):
                 stack.enter_context(phones(lab, behaviour, group=group))

@@ -15,6 +15,7 @@ from typing import Self
 
 from tests.lab import scenarios
 from tests.lab.asterisk import CARRIER, Laboratory
+from tests.lab.guard import Guard
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 
 _runs = itertools.count()
@@ -78,6 +79,13 @@ class Sipp:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        self._guard = Guard(self._process)
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("This SIPp is not running")
+        return self._process.pid
 
     def __enter__(self) -> Self:
         if self._process is None:
@@ -93,14 +101,16 @@ class Sipp:
         self.stop()
 
     def stop(self) -> None:
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+        self._guard.dismiss()
 
     def wait(self, seconds: float = 60) -> None:
         """Until its calls are over. Raises with SIPp's own words where one went otherwise."""

@@ -39,6 +39,8 @@ class Story:
     members: Sequence[Member] = ()
     phones: Sequence[PhoneBehaviour] = field(default_factory=tuple)
     """By group: the first is how the phones 8001 … behave, the second 8101 …"""
+    answer_first: bool = False
+    """As most sites have it: the caller is answered before the queue, waiting costs."""
 
 
 def _ring(
@@ -104,6 +106,16 @@ STORIES = (
         play=_ring(HOTLINES["support"], patience_ms=2000),
         members=[Member(agent="1001", seat="8001")],
         phones=[_NEVER],
+    ),
+    Story(
+        name="abandoned_after_answer",
+        text="Wang (13800138000) rings 4001, queue support; Asterisk answers before the queue.\n"
+        "Agent 1001's phone (seat 8001) rings and nobody answers.\n"
+        "After 2 s Wang hangs up, still waiting.",
+        play=_ring(HOTLINES["support"], talk_ms=2000),
+        members=[Member(agent="1001", seat="8001")],
+        phones=[_NEVER],
+        answer_first=True,
     ),
     Story(
         name="timeout",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,12 +48,12 @@ def test_a_call_reaches_queue_log_and_sipp_saw_the_same(laboratory: Laboratory) 
     assert dialled.ended_at is not None
     assert rang.answered_at is not None
     assert dialled.began_at < rang.began_at < rang.answered_at < dialled.answered_at
-    assert 1.0 < (dialled.ended_at - dialled.answered_at).total_seconds() < 3.0
+    assert (dialled.ended_at - dialled.answered_at).total_seconds() > 1.0
 
 
 @asterisk
 def test_a_caller_who_gives_up_is_seen_as_abandoned_by_both(laboratory: Laboratory) -> None:
-    with callers(laboratory, "4001", [WANG], CallerBehaviour(patience_ms=400)) as call:
+    with callers(laboratory, "4001", [WANG], CallerBehaviour(patience_ms=1000)) as call:
         call.wait()
     assert [one.end for one in call.calls] == ["abandoned"]
     assert rows(laboratory, "ABANDON")[-1][2] == "support"
@@ -59,7 +61,7 @@ def test_a_caller_who_gives_up_is_seen_as_abandoned_by_both(laboratory: Laborato
 
 @asterisk
 def test_what_the_queue_leaves_unsaid_our_dialplan_writes(laboratory: Laboratory) -> None:
-    with callers(laboratory, "4004", [WANG], CallerBehaviour(patience_ms=1500)) as first:
+    with callers(laboratory, "4004", [WANG], CallerBehaviour(patience_ms=3000)) as first:
         while "narrow has 1 calls" not in laboratory.rx("queue show narrow"):
             assert not first.calls or first.calls[0].end is None
         with callers(laboratory, "4004", [Caller(number="13900139000")]) as second:
@@ -87,7 +89,7 @@ def test_two_laboratories_side_by_side_do_not_meet(laboratory: Laboratory) -> No
     with Laboratory() as other:
         assert other.folder != laboratory.folder
         assert other.ports != laboratory.ports
-        with callers(other, "4001", [WANG], CallerBehaviour(patience_ms=200)) as call:
+        with callers(other, "4001", [WANG], CallerBehaviour(patience_ms=1000)) as call:
             call.wait()
         assert rows(other, "ABANDON")
         gone = other.folder
@@ -113,6 +115,30 @@ def test_stopping_and_killing_end_only_the_own_process(laboratory: Laboratory) -
         assert len(rows(other, "QUEUESTART")) == 3
     os.kill(laboratory.pid, 0)
     assert "support" in laboratory.rx("queue show")
+
+
+@asterisk
+def test_a_test_run_that_is_killed_leaves_no_process(installed: None) -> None:
+    arguments = [sys.executable, "-c", KILLED_RUN]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        started = [Path("/proc", word) for word in run.stdout.readline().split()]
+        assert len(started) == 2
+        assert all(process.exists() for process in started)
+        run.kill()
+    while any(process.exists() for process in started):
+        time.sleep(0.02)
+
+
+KILLED_RUN = """
+import sys, time
+sys.path.insert(0, ".")
+from tests.lab.asterisk import Laboratory
+from tests.lab.sipp import phones
+with Laboratory() as lab, phones(lab) as desk:
+    print(lab.pid, desk.pid, flush=True)
+    time.sleep(600)
+"""
 
 
 @asterisk

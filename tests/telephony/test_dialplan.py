@@ -34,6 +34,9 @@ PLAN = SwitchPlan(
     ),
 )
 
+# What ends a name, an argument or a section; no value but a secret may hold it.
+MEANINGFUL = frozenset("[](){},;=#$\"'|&<>\\ \t\r\n")
+
 # Characters that mean something to Asterisk's parser, to the dialplan, to SIP or to AMI.
 HOSTILE = st.text(
     alphabet=st.one_of(
@@ -153,24 +156,27 @@ BENIGN: dict[str, str] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-@given(text=HOSTILE)
-def test_no_value_can_add_a_line_or_an_option(place: str, text: str) -> None:
+@given(text=HOSTILE, after_a_good_one=st.booleans())
+def test_no_value_can_add_a_line_or_an_option(
+    place: str, text: str, after_a_good_one: bool
+) -> None:
+    text = BENIGN[place] + text if after_a_good_one else text
     expected = shape(render(*PLACES[place](BENIGN[place])))
     try:
         files = render(*PLACES[place](text))
     except Invalid:
         return
-    # Names of sections are values too: there a benign one stands for the other.
-    got = {
-        name: [
-            line
-            if not line.startswith(f"[{text}]")
-            else f"[{BENIGN[place]}]" + line[len(text) + 2 :]
-            for line in lines
-        ]
-        for name, lines in shape(files).items()
-    }
+    got = shape(files)
+    if place in ("queue", "interface"):
+        # These two name sections; there a benign name stands for the other.
+        benign = f"[{BENIGN[place]}]("
+        got = {
+            name: [line.replace(f"[{text}](", benign) for line in lines]
+            for name, lines in got.items()
+        }
     assert got == expected
+    if "secret" not in place and place != "title":
+        assert not MEANINGFUL & set(text)
 
 
 @given(

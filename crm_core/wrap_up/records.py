@@ -1,0 +1,57 @@
+"""All that was written about a call, by whoever took part in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crm_core.access.models import User
+from crm_core.call_log.details import DispositionLabel
+from crm_core.ids import CallId
+from crm_core.wrap_up.models import ContactRecord, Disposition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOfCall:
+    """One person's note and disposition."""
+
+    agent: str
+    """Full name."""
+    note: str
+    disposition: DispositionLabel | None
+    submitted: bool
+    saved_at: datetime
+
+
+async def records_of_call(connection: AsyncConnection, call_id: CallId) -> tuple[RecordOfCall, ...]:
+    """In order of saving. Who may see the call may see them: ask that first."""
+    rows = await connection.execute(
+        select(
+            User.full_name,
+            ContactRecord.note,
+            ContactRecord.submitted,
+            ContactRecord.saved_at,
+            Disposition.key,
+            Disposition.label_zh,
+            Disposition.label_en,
+        )
+        .join(User, User.id == ContactRecord.user_id)
+        .outerjoin(Disposition, Disposition.id == ContactRecord.disposition_id)
+        .where(ContactRecord.call_id == call_id)
+        .order_by(ContactRecord.saved_at)
+    )
+    return tuple(
+        RecordOfCall(
+            agent=row.full_name,
+            note=row.note,
+            disposition=DispositionLabel(key=row.key, zh=row.label_zh, en=row.label_en)
+            if row.key
+            else None,
+            submitted=row.submitted,
+            saved_at=row.saved_at,
+        )
+        for row in rows
+    )

@@ -1,0 +1,68 @@
+"""Golden traces: recordings of a real Asterisk, and the calls that they must become.
+
+`python -m tests.golden` writes every `expected.jsonl` anew; review the change by `git diff`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from crm_core.call_log.records import CallRecord
+from telephony.ami.messages import AmiMessage
+from telephony.calls.replay import replay
+from telephony.flight_recorder import Chunk, read
+from telephony.service import OUR_CONTEXTS
+
+TRACES = Path(__file__).parent / "traces"
+EXPECTED = "expected.jsonl"
+
+
+def stories() -> list[str]:
+    return sorted(folder.name for folder in TRACES.iterdir() if (folder / "ami.jsonl").is_file())
+
+
+def chunks_of(story: str) -> list[Chunk]:
+    """The recording of a story, its queue_log as one more chunk at the end."""
+    folder = TRACES / story
+    chunks = list(read(folder / "ami.jsonl"))
+    rows = (folder / "queue_log").read_bytes()
+    last = chunks[-1].at if chunks else datetime(2026, 1, 1, tzinfo=UTC)
+    return [*chunks, Chunk(at=last, pbx=chunks[0].pbx, feed="queue_log", data=rows)]
+
+
+def calls_of(story: str) -> list[CallRecord]:
+    return replay(chunks_of(story), OUR_CONTEXTS)
+
+
+def as_lines(calls: Iterable[CallRecord]) -> bytes:
+    """One JSON object a line, as `zuoxi replay` prints them."""
+    option = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    return b"".join(orjson.dumps(call, option=option) for call in calls)
+
+
+def messages_of(story: str) -> list[AmiMessage]:
+    """What the tracker is fed when this recording is replayed."""
+    from telephony.ami import messages as ami
+
+    found: list[AmiMessage] = []
+    data = b"".join(chunk.data for chunk in chunks_of(story) if chunk.feed == "ami")
+    for raw in data.split(b"\r\n\r\n"):
+        message = ami.parse(raw, datetime(2026, 11, 24, tzinfo=UTC))
+        if message is not None:
+            found.append(message)
+    return found
+
+
+def main() -> int:
+    for story in stories():
+        (TRACES / story / EXPECTED).write_bytes(as_lines(calls_of(story)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

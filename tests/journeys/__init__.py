@@ -1,0 +1,1 @@
+"""Journeys: through all packages, on a real Asterisk, with the product as a user runs it."""

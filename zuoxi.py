@@ -320,7 +320,7 @@ async def _prepare_demo(engine: AsyncEngine, settings: Settings) -> Sequence[str
     """People, queues and thirty customers; the passwords are made anew at each start."""
     from crm_core.access.users import set_password
     from crm_core.centre.setup import import_setup
-    from crm_core.customers.import_customers import import_customers
+    from crm_core.customers.demo_data import import_demo_customers
     from crm_core.db import transaction
 
     now = datetime.now(UTC)
@@ -332,9 +332,7 @@ async def _prepare_demo(engine: AsyncEngine, settings: Settings) -> Sequence[str
         for name, who in (("limin", "agent 坐席"), ("wangfang", "supervisor 班长")):
             password = await set_password(connection, name, actor="demo", now=now)
             lines.append(f"  {name:<16}  {password}   ({who})")
-    customers = here / "customers" / "demo_customers.csv"
-    with customers.open("rb") as file:
-        await import_customers(engine, file, file_name=customers.name, now=now, actor="demo")
+    await import_demo_customers(engine, now=now)
     lines += ["", "  Take seat 8001: within ten seconds the phone beside the desk rings.", ""]
     return lines
 

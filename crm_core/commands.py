@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_core.events import Direction, Feed
+from crm_core.events import (
+    CallAnswered,
+    CallOffered,
+    Direction,
+    Feed,
+    LegStarted,
+    TimelineEvent,
+)
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
 
 
@@ -107,6 +114,14 @@ class OpenCall:
     open_passes: tuple[QueuePassKey, ...]
     attempts: int
     """Rings so far: the next `CallOffered.attempt` is one more."""
+    legs: tuple[LegStarted, ...] = ()
+    """Those without an end."""
+    rings: tuple[CallOffered, ...] = ()
+    """Those without an end: a phone that still rings after a restart of ours rings on, once."""
+    talks: tuple[CallAnswered, ...] = ()
+    """Conversations without an end."""
+    facts: tuple[TimelineEvent, ...] = ()
+    """All that was told of it: told again after a restart, the live board knows it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def engine_of(url: str, *, pool_size: int = 5) -> AsyncEngine:
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _roll_back_sqlite)
         return engine
     return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -112,6 +113,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _roll_back_sqlite(connection: Any, _record: Any, _reason: Any) -> None:
+    # A task that is cancelled within a transaction throws its connection away. SQLite keeps the
+    # write lock of a closed connection while anybody still refers to one of its cursors, as the
+    # exception's traceback does; so the transaction ends before the connection is closed.
+    driver = connection.driver_connection
+    if driver._connection is not None:
+        driver._tx.put_nowait((None, driver._connection.rollback))
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -165,12 +165,16 @@ class LegEnded(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallQueued(CallEvent):
-    """The call entered a human queue (QueueCallerJoin)."""
+    """The call entered a human queue (QueueCallerJoin).
+
+    `found_later`: nobody saw it enter, a snapshot found it there; it entered at `at` or before.
+    """
 
     queue_pass: QueuePassKey
     caller_number: str | None
     caller_name: str | None = None
     position: int | None = None
+    found_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Who belongs in which queue: pure. Signing in adds the member, signing out removes it.
 
 A member is added as interface + agent number, so that `queue_log`, which knows only the member's
-name, names the person. Fed events, it answers commands; it keeps what ought to be so, and when the
-link to a PBX comes up, or the PBX was started anew, it asks for all of it again (adding twice is
-once), and takes out members of ours who are signed in no more.
+name, names the person. Fed events, it answers commands; it keeps what ought to be so. While the link
+to a PBX is away nothing is asked of it; when it comes up, all is asked again (adding twice is once),
+and members of ours who are signed in no more are taken out.
 """
 
 from __future__ import annotations
@@ -32,25 +32,33 @@ class Membership:
 
     ours: frozenset[tuple[PbxId, str]] = frozenset()
     _wanted: dict[tuple[PbxId, str], AgentSignedIn] = field(default_factory=dict)
+    _up: set[PbxId] = field(default_factory=set)
 
     def feed(self, event: Event) -> list[Command]:
         """The commands that make Asterisk's queues equal to who is signed in."""
+        commands: list[Command] = []
         match event:
             case AgentSignedIn():
-                return self._signed_in(event)
+                commands = self._signed_in(event)
             case AgentSignedOut():
-                return self._signed_out(event)
-            case LinkChanged(state=LinkState.UP):
-                return [
-                    command
-                    for key, wanted in self._wanted.items()
-                    if key[0] == event.pbx
-                    for command in _added(wanted)
-                ]
+                commands = self._signed_out(event)
+            case LinkChanged():
+                commands = self._link_changed(event)
             case QueueMemberSeen():
                 return self._seen(event)
-            case _:
-                return []
+        return commands if event.pbx in self._up else []
+
+    def _link_changed(self, event: LinkChanged) -> list[Command]:
+        if event.state is not LinkState.UP:
+            self._up.discard(event.pbx)
+            return []
+        self._up.add(event.pbx)
+        return [
+            command
+            for key, wanted in self._wanted.items()
+            if key[0] == event.pbx
+            for command in _added(wanted)
+        ]
 
     def _signed_in(self, event: AgentSignedIn) -> list[Command]:
         key = (event.pbx, event.interface)

@@ -58,7 +58,7 @@ async def record(pbx: PbxUrl, file: Path, seconds: float | None) -> None:
         up.cancel()
         if refused.done():
             raise Unavailable(f"{pbx.pbx}: {refused.result()}")
-        await ask_started_at(session.request, None)
+        await ask_started_at(session.request, lambda: None)
         await ask_snapshot(session.request)
         async with asyncio.timeout(seconds):
             await _keep(recorder, pbx)

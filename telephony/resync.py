@@ -29,18 +29,20 @@ SNAPSHOT: tuple[Action, ...] = (Status(), QueueStatus(), CoreShowChannels(), Bri
 Ask = Callable[[Action], Awaitable[Answer]]
 
 
-async def ask_started_at(ask: Ask, booted_about: datetime | None) -> datetime:
+async def ask_started_at(ask: Ask, booted_about: Callable[[], datetime | None]) -> datetime:
     """When this Asterisk started, to the second. Raises `Unavailable` where it cannot be told.
 
-    Without `booted_about` (an account that sees no FullyBooted) Asterisk's local time is taken for
-    that of this machine.
+    `booted_about` is asked once the answer is there: FullyBooted, which tells Asterisk's time zone,
+    comes before it but after the login. An account that sees no FullyBooted has none, and Asterisk's
+    local time is taken for that of this machine.
     """
     answer = await ask(CoreStatus())
+    about = booted_about()
     date, time = (answer.response.get(f"CoreStartup{part}", "") for part in ("Date", "Time"))
-    started = boots.started_at(date, time, booted_about)
+    started = boots.started_at(date, time, about)
     if started is None:
         raise Unavailable(f"Asterisk does not say when it started ({answer.message})")
-    if booted_about is None:
+    if about is None:
         offset = datetime.now(UTC).astimezone().utcoffset()
         return started - offset if offset is not None else started
     return started

@@ -28,7 +28,7 @@ from crm_core.events import (
     LinkChanged,
     LinkState,
 )
-from crm_core.ids import CallId
+from crm_core.ids import BootId, CallId
 from crm_core.settings import PbxUrl
 from telephony import dialplan
 from telephony.ami import messages as ami
@@ -41,7 +41,7 @@ from telephony.commands import Commands
 from telephony.flight_recorder import FlightRecorder
 from telephony.members import MemberBook
 from telephony.queue_log.merge import QueueLogFold
-from telephony.queue_log.parser import QueueLogParser
+from telephony.queue_log.parser import QueueLogParser, Row
 from telephony.queue_log.tail import QueueLogTail
 from telephony.resync import ask_snapshot, ask_started_at
 
@@ -52,7 +52,7 @@ HEARD_EVERY_SECONDS = 1.0
 ASK_SECONDS = 30.0
 _TRY_AGAIN_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 10.0
-"""A snapshot after a quarantined message, at most this often."""
+"""A snapshot after a message that could not be used, at most this often."""
 
 OUR_CONTEXTS = SiteNames(
     inbound=frozenset(
@@ -77,12 +77,16 @@ class TelephonyService:
         var: Path,
         patience: Patience | None = None,
         now: Callable[[], datetime] = _utc_now,
+        ask_seconds: float = ASK_SECONDS,
     ) -> None:
         self.pbx = pbx
         self.quarantined = 0
+        self.failures = 0
+        """Times that our own folding broke: each is in the log, and a snapshot puts it right."""
         self.ignored: Counter[bytes] = Counter()
         """Events nobody wants, by name."""
         self._bus, self._now, self._patience = bus, now, patience
+        self._ask_seconds = ask_seconds
         self._recorder = FlightRecorder(var / "flight", pbx.pbx, now)
         self._connection = 0
         self._tracker: CallTracker | None = None
@@ -91,10 +95,18 @@ class TelephonyService:
         self._boot: KnownBoot | None = None
         self._booted_about: datetime | None = None
         self._fold: QueueLogFold | None = None
+        self._rows_read = 0
+        """Bytes, since this process began to read."""
+        self._followed: BootId | None = None
+        """The run that was followed last, by this process or the one before it."""
         self._heard_until: datetime | None = None
+        """All that Asterisk sent before this moment has been told."""
+        self._received_at: datetime | None = None
         self._listening = False
         """A snapshot is complete and the link has not broken since."""
         self._resyncing: asyncio.Task[None] | None = None
+        self._look_again_after = 0.0
+        """By the loop's clock."""
         self._boot_known = asyncio.Event()
         self._events: AmiSession | None = None
         self._control: AmiSession | None = None
@@ -103,6 +115,7 @@ class TelephonyService:
     async def run(self) -> None:
         """Follow this PBX until cancelled. Whatever is away is waited for, with a sentence."""
         self._boots = list(await self._ask(KnownBoots(pbx=self.pbx.pbx)))
+        self._followed = self._boots[-1].boot if self._boots else None
         state: FeedState | None = await self._ask(FeedPosition(pbx=self.pbx.pbx, feed=Feed.AMI))
         self._heard_until = state.heard_until if state else None
         self._events = self._session("events", self.pbx.user, self.pbx.secret, "on")
@@ -139,9 +152,13 @@ class TelephonyService:
 
     async def _ask(self, question: Any) -> Any:
         """The answer of crm_core, however long it takes."""
+        loop = asyncio.get_running_loop()
         while True:
-            answer = await self._bus.ask(question, ASK_SECONDS)
-            if answer is not None or isinstance(question, FeedPosition):
+            asked_at = loop.time()
+            answer = await self._bus.ask(question, self._ask_seconds)
+            # A feed that was never followed is answered by None too, but at once.
+            at_once = loop.time() - asked_at < self._ask_seconds / 2
+            if answer is not None or (isinstance(question, FeedPosition) and at_once):
                 return answer
             log.warning("no answer to %s; asking again", type(question).__name__)
             await asyncio.sleep(_TRY_AGAIN_SECONDS)
@@ -150,16 +167,18 @@ class TelephonyService:
 
     def _connection_changed(self, stands: bool) -> None:
         if stands:
+            self._booted_about = None  # this may be another run of Asterisk
             self._connection = self._recorder.opened("events")
         else:
             self._recorder.closed("events", self._connection)
 
     def _bytes(self, data: bytes) -> None:
+        self._received_at = self._now()
         self._recorder.received("events", self._connection, data)
 
     def _raw(self, raw: bytes) -> None:
         try:
-            message = ami.parse(raw, self._now())
+            message = ami.parse(raw, self._received_at or self._now())
         except ami.Malformed as wrong:
             self.quarantined += 1
             log.warning("a message was put into quarantine (%s); looking again", wrong)
@@ -171,7 +190,12 @@ class TelephonyService:
         if isinstance(message, ami.FullyBooted):
             uptime = timedelta(seconds=message.uptime or 0)
             self._booted_about = self._now() - uptime if message.uptime is not None else None
-        self._feed(message)
+        try:
+            self._feed(message)
+        except Exception:  # our mistake, not the line's: the facts it cost are in the next snapshot
+            self.failures += 1
+            log.exception("%s could not be folded; looking again", type(message).__name__)
+            self._look_again()
 
     def _feed(self, message: ami.AmiMessage) -> None:
         for event in self._members.feed(message):
@@ -182,7 +206,10 @@ class TelephonyService:
 
     def _look_again(self) -> None:
         if self._listening and self._resyncing is None:
-            self._resyncing = asyncio.create_task(self._resync(after=_LOOK_AGAIN_SECONDS))
+            now = asyncio.get_running_loop().time()
+            after = max(0.0, self._look_again_after - now)
+            self._look_again_after = now + after + _LOOK_AGAIN_SECONDS
+            self._resyncing = asyncio.create_task(self._resync(after))
 
     # --- the link ---------------------------------------------------------------------------------
 
@@ -195,12 +222,15 @@ class TelephonyService:
             return
         if self._listening:
             self._listening = False
+            # Not now: a link that was cut without a word is noticed seconds later.
+            self._heard_until = self._received_at
             self._feed(ami.LinkLost(self._now(), True))
         self._publish(LinkChanged, state=state, reason=reason)
 
     async def _resync(self, after: float = 0.0) -> None:
         await asyncio.sleep(after)
         while True:
+            unusable = self.quarantined, self.failures
             try:
                 await self._look()
             except NotConnected:
@@ -208,20 +238,27 @@ class TelephonyService:
             except Unavailable as wrong:
                 log.warning("%s: no snapshot: %s", self.pbx.pbx, wrong.detail)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            except Exception:
+                self.failures += 1
+                log.exception("%s: the snapshot could not be folded", self.pbx.pbx)
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             else:
                 self._resyncing = None
+                if (self.quarantined, self.failures) != unusable:
+                    self._look_again()
                 return
 
     async def _look(self) -> None:
         """One snapshot, from `SnapshotBegan` to `SnapshotEnded`, and the gap it closes."""
-        former = self._boot
-        boot = self._boot = boot_of(
-            await ask_started_at(self._request, self._booted_about), self._boots
-        )
-        if former != boot:
+        started = await ask_started_at(self._request, lambda: self._booted_about)
+        boot, former = boot_of(started, self._boots), self._followed
+        if boot != self._boot:
+            self._boot = boot
             self._told_boot(boot)
         if self._tracker is None:
             open_calls = await self._ask(OpenCalls(pbx=self.pbx.pbx))
+            for fact in [fact for call in open_calls for fact in call.facts]:
+                self._bus.publish(fact)
             self._tracker = CallTracker(self.pbx.pbx, boot.boot, open_calls, OUR_CONTEXTS)
         self._boot_known.set()
         self._feed(ami.SnapshotBegan(self._now(), True, boot.boot))
@@ -232,13 +269,13 @@ class TelephonyService:
             self._publish(
                 GapRecorded,
                 began_at=blind_since,
-                boot_changed=former is not None and former != boot,
+                boot_changed=former is not None and former != boot.boot,
                 calls=self._tracker.live_calls(),
                 reason="the link to Asterisk was away",
             )
+        self._followed = boot.boot
         self._listening = True
-        self._heard_until = self._now()
-        self._publish(FeedHeard, feed=Feed.AMI)
+        self._tell_heard()
         self._publish(LinkChanged, state=LinkState.UP)
 
     def _told_boot(self, boot: KnownBoot) -> None:
@@ -257,9 +294,13 @@ class TelephonyService:
         while True:
             await asyncio.sleep(HEARD_EVERY_SECONDS)
             self._recorder.flush()
-            if self._listening and self._events is not None and self._events.authenticated:
-                self._heard_until = self._now()
-                self._publish(FeedHeard, feed=Feed.AMI)
+            if self._listening:
+                self._tell_heard()
+
+    def _tell_heard(self) -> None:
+        """Heard is what bytes prove, a Pong's at least: on a link that is dead nothing is heard."""
+        self._heard_until = self._received_at or self._now()
+        self._publish(FeedHeard, at=self._heard_until, feed=Feed.AMI)
 
     def _publish(self, kind: type[Event], **fields: Any) -> None:
         self._bus.publish(kind(**{"at": self._now(), "pbx": self.pbx.pbx, **fields}))
@@ -275,7 +316,7 @@ class TelephonyService:
         )
         # A row names no run of Asterisk. CoreStatus knows it best; without a link, QUEUESTART does.
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(self._ask_seconds):
                 await self._boot_known.wait()
         except TimeoutError:
             log.warning("%s: reading queue_log without a link to Asterisk", self.pbx.pbx)
@@ -298,15 +339,24 @@ class TelephonyService:
         data, position = tail.read()
         if not data:
             return False
-        self._recorder.rows(data, 0)
+        self._recorder.rows(data, self._rows_read)
+        self._rows_read += len(data)
         for row in parser.feed(data):
-            for event in fold.feed(row):
+            for event in self._folded(fold, row):
                 self._bus.publish(event)
                 if isinstance(event, BootFound):
                     self._learn(KnownBoot(boot=event.boot, started_at=event.started_at))
         if position is not None:
             self._publish(FeedAdvanced, feed=Feed.QUEUE_LOG, position=position)
         return True
+
+    def _folded(self, fold: QueueLogFold, row: Row) -> list[Event]:
+        try:
+            return fold.feed(row)
+        except Exception:  # one row must not keep all that follow it from being read
+            self.failures += 1
+            log.exception("a row of queue_log could not be folded: %r", row)
+            return []
 
     def _learn(self, boot: KnownBoot) -> None:
         if all(known.boot != boot.boot for known in self._boots):

@@ -131,8 +131,8 @@ async def _people(
         select(UserProject.user_id, UserProject.project_id)
     ):
         projects[user_id].add(project_id)
-    rows = await connection.execute(select(Team.id, Team.project_id))
-    project_of_team: dict[int, int] = {team_id: project_id for team_id, project_id in rows}
+    teams = (await connection.execute(select(Team.id, Team.project_id))).all()
+    project_of_team = {team.id: team.project_id for team in teams}
     people: dict[int | None, Rights] = {}
     for user_id, team_id, agent_number in await connection.execute(
         select(User.id, User.team_id, User.agent_number).where(User.disabled_at.is_(None))

@@ -18,10 +18,14 @@ ROUNDING = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """An interval; `end` is None while it lasts, or where nobody saw it end."""
+    """An interval; `end` is None while it lasts, or where nobody saw it end.
+
+    `found_later`: it began at `begin` or any time before.
+    """
 
     begin: datetime
     end: datetime | None = None
+    found_later: bool = False
 
 
 Pair = tuple[int | None, int | None]
@@ -68,6 +72,9 @@ def _same(ami: Stay, log: Stay) -> bool:
     """They begin together, or overlap: one channel is never in two stays at once."""
     if abs(ami.begin - log.begin) <= NEAR:
         return True
+    if ami.found_later and log.begin < ami.begin:
+        # queue_log cuts to whole seconds: the stay may have lasted that much longer
+        return log.end is None or ami.begin < log.end + ROUNDING
     began = max(ami.begin, log.begin)
     ends = [end for end in (ami.end, log.end) if end is not None]
     return not ends or min(ends) - began > ROUNDING

@@ -45,6 +45,11 @@ class AmiPass:
     offers: list[CallOffered] = field(default_factory=list)
 
     @property
+    def found_later(self) -> bool:
+        """Nobody saw it enter: a snapshot found it there."""
+        return self.queued is not None and self.queued.found_later
+
+    @property
     def ended_at(self) -> datetime | None:
         over = self.ended if self.answered else self.left or self.ended
         return over.at if over else None
@@ -85,7 +90,7 @@ def joined_passes(facts: Facts) -> list[JoinedPass]:
     for unique_id, queue in sorted({*ami, *log}):
         seen, told = ami.get((unique_id, queue), []), log.get((unique_id, queue), [])
         pairs = pair(
-            [Stay(half.began_at, half.ended_at) for half in seen],
+            [Stay(half.began_at, half.ended_at, half.found_later) for half in seen],
             [Stay(half.began_at, half.ended_at) for half in told],
         )
         for ordinal, (i, j) in enumerate(pairs, start=1):

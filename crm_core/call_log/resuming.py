@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.call_log.facts import Facts
-from crm_core.call_log.models import Boot, Call, FeedRow
-from crm_core.call_log.passes import joined_passes
+from crm_core.call_log.models import Boot, Call, FeedRow, QueuePass
+from crm_core.call_log.passes import joined_passes, same_member
+from crm_core.call_log.told_passes import told_passes
 from crm_core.call_log.writer import facts_of
-from crm_core.commands import FeedState, KnownBoot, OpenCall
-from crm_core.events import CallOffered, CallQueued, Direction, Feed, LegStarted, TimelineEvent
+from crm_core.commands import FeedState, KnownBoot, OpenCall, ToldPass
+from crm_core.events import (
+    CallAnswered,
+    CallOffered,
+    CallQueued,
+    ConversationEnded,
+    Direction,
+    Feed,
+    LegEnded,
+    LegStarted,
+    OfferEnded,
+    TimelineEvent,
+)
 from crm_core.ids import BootId, CallId, PbxId
 
 
@@ -26,15 +39,41 @@ async def known_boots(connection: AsyncConnection, pbx: PbxId) -> tuple[KnownBoo
     return tuple(KnownBoot(boot=BootId(boot), started_at=at) for boot, at in rows)
 
 
+TOLD_SINCE = timedelta(days=2)
+"""How old a call may be whose pass has no closing row and is still looked for."""
+
+
 async def feed_state(connection: AsyncConnection, pbx: PbxId, feed: Feed) -> FeedState | None:
-    """How far this feed was followed; None: never."""
+    """How far this feed was followed; None: never. For `queue_log` with the passes it left open."""
     rows = await connection.execute(
         select(FeedRow.position, FeedRow.heard_until).where(
             FeedRow.pbx == pbx, FeedRow.feed == feed
         )
     )
     found = rows.one_or_none()
-    return FeedState(position=found[0], heard_until=found[1]) if found else None
+    if found is None:
+        return None
+    passes = await _told_passes(connection, pbx) if feed is Feed.QUEUE_LOG else ()
+    return FeedState(position=found[0], heard_until=found[1], passes=passes)
+
+
+async def _told_passes(connection: AsyncConnection, pbx: PbxId) -> tuple[ToldPass, ...]:
+    """The passes that the fold needs to go on with: of calls without an end, and those not closed."""
+    unfinished = (
+        select(Call.call_id)
+        .outerjoin(QueuePass, QueuePass.call_id == Call.call_id)
+        .where(
+            Call.pbx == pbx,
+            Call.started_at >= datetime.now(UTC) - TOLD_SINCE,
+            or_(Call.ended_at.is_(None), QueuePass.outcome.is_(None)),
+        )
+        .distinct()
+    )
+    timelines: dict[CallId, list[TimelineEvent]] = defaultdict(list)
+    ids = [CallId(call) for call in await connection.scalars(unfinished)]
+    for call, fact in await facts_of(connection, ids):
+        timelines[call].append(fact)
+    return tuple(told for timeline in timelines.values() for told in told_passes(timeline))
 
 
 async def open_calls(connection: AsyncConnection, pbx: PbxId) -> tuple[OpenCall, ...]:
@@ -75,4 +114,35 @@ def _open_call(boot: BootId, direction: Direction, timeline: list[TimelineEvent]
         passes=passes,
         open_passes=tuple(each for each in passes if each in still_open),
         attempts=max((offer.attempt for offer in facts.of(CallOffered)), default=0),
+        legs=_open_legs(facts),
+        rings=_open_rings(facts),
+        talks=_open_talks(facts),
+        facts=tuple(facts.all),
     )
+
+
+def _open_legs(facts: Facts) -> tuple[LegStarted, ...]:
+    over = {end.unique_id for end in facts.of(LegEnded)}
+    return tuple(leg for leg in facts.of(LegStarted) if leg.unique_id not in over)
+
+
+def _open_rings(facts: Facts) -> tuple[CallOffered, ...]:
+    over = {end.attempt for end in facts.of(OfferEnded)}
+    answers = facts.of(CallAnswered)
+    # The ring that was answered has no end of its own: CallAnswered is its end.
+    return tuple(
+        ring
+        for ring in facts.of(CallOffered)
+        if ring.attempt not in over
+        and not any(
+            answer.queue_pass == ring.queue_pass
+            and answer.at >= ring.at
+            and same_member(ring.member, answer.member)
+            for answer in answers
+        )
+    )
+
+
+def _open_talks(facts: Facts) -> tuple[CallAnswered, ...]:
+    over = {(end.queue_pass, end.leg) for end in facts.of(ConversationEnded)}
+    return tuple(talk for talk in facts.of(CallAnswered) if (talk.queue_pass, talk.leg) not in over)

@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import logging
 import random
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
@@ -135,19 +136,23 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
         if not self._greeted:
             greeting, found, data = data.partition(b"\r\n")
             if not found:
-                self._tail = greeting
+                self._keep(greeting)
                 return
             self._greeted = True
             self.version = greeting.decode("ascii", "replace").rpartition("/")[2]
         end = data.rfind(_END)
         if end < 0:
-            self._tail = data
-            if len(data) > _LONGEST_MESSAGE:
-                log.error("Asterisk sent a message longer than a megabyte; the link is cut")
-                self.transport.abort()
+            self._keep(data)
             return
         self._tail = data[end + len(_END) :]
         self._session.taken(data[:end].split(_END))
+
+    def _keep(self, begun: bytes) -> None:
+        """What has no end yet waits for it; an Asterisk that never ends it is none."""
+        self._tail = begun
+        if len(begun) > _LONGEST_MESSAGE:
+            log.error("Asterisk sent a message longer than a megabyte; the link is cut")
+            self.transport.abort()
 
     def answer(self, raw: bytes) -> None:
         """Give a message to the action that waits for it, if one does."""
@@ -187,9 +192,9 @@ class AmiSession(Manager):  # type: ignore[misc]
     """One login at one Asterisk, kept up until `close`.
 
     `on_message(raw)` gets every event (list items too) as bytes without the blank line, in wire
-    order, synchronously; an exception there is counted in `failures`, logged, and hurts nothing.
-    `on_state(state, reason)` hears of each coming and going, `on_bytes(chunk)` of every byte,
-    `on_connection` of each connection's beginning (true) and end.
+    order, synchronously. `on_state(state, reason)` hears of each coming and going, `on_bytes(chunk)`
+    of every byte, `on_connection` of each connection's beginning (true) and end. An exception in any
+    of them is counted in `failures`, logged, and hurts nothing. `trouble` says why there is no link.
     """
 
     def __init__(
@@ -215,17 +220,18 @@ class AmiSession(Manager):  # type: ignore[misc]
         self.patterns.clear()
         self.name = name
         self.failures = 0
+        self.trouble: str | None = None
         self.connected = asyncio.Event()
         self._login = Login(username=username, secret=secret, events=events)
         self._tls = ssl.create_default_context() if tls else None
         self._patience = patience or Patience()
         self._on_message = on_message
-        self._on_state = on_state or (lambda _state, _reason: None)
+        self._on_state = on_state
         self._on_bytes = on_bytes
-        self._on_connection = on_connection or (lambda _stands: None)
+        self._on_connection = on_connection
         self._ids = itertools.count(1)
         # OriginateResponse is broadcast to every session of the PBX: ids are unique among them all.
-        self._own = f"zuoxi-{events}-{random.getrandbits(48):012x}"
+        self._own = f"zuoxi-{events}-{secrets.token_hex(6)}"
         self._task: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
         self._live: _Protocol | None = None
@@ -235,7 +241,7 @@ class AmiSession(Manager):  # type: ignore[misc]
     async def request(self, action: Action, seconds: float | None = None) -> Answer:
         """Ask, and wait for the answer. Raises `NotConnected`, `NoAnswer`, or `Invalid`."""
         if not self.authenticated:
-            raise NotConnected
+            raise NotConnected(self.trouble and f"There is no link to Asterisk: {self.trouble}.")
         return await self._ask(action, seconds or self._patience.answer)
 
     async def _ask(self, action: Action, seconds: float) -> Answer:
@@ -261,13 +267,8 @@ class AmiSession(Manager):  # type: ignore[misc]
     def connect(self, *_: Any, **__: Any) -> asyncio.Task[None]:
         """Begin to keep the link up. `connected` is set while it is."""
         if self._task is None:
-            self._task = self.loop.create_task(self._keep())
-            self._task.add_done_callback(self._kept)
+            self._task = self.loop.create_task(self._keep_up())
         return self._task
-
-    def _kept(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (wrong := task.exception()) is not None:
-            log.critical("%s: the link is given up", self.name, exc_info=wrong)
 
     async def close_and_wait(self) -> None:
         """End the session; nothing reconnects afterwards."""
@@ -280,11 +281,15 @@ class AmiSession(Manager):  # type: ignore[misc]
         if self._task is not None:
             self._task.cancel()
 
-    async def _keep(self) -> None:
+    async def _keep_up(self) -> None:
         tries = 0
         try:
             while True:
-                pause, reason = await self._once()
+                try:
+                    pause, reason = await self._once()
+                except Exception as wrong:  # a link that is given up in silence is never noticed
+                    log.exception("%s: the link failed", self.name)
+                    pause, reason = None, self._told(LinkState.DOWN, f"cannot connect: {wrong}")
                 tries = 0 if reason is None else tries + 1
                 least, most = self._patience.retry_first, self._patience.retry_most
                 pause = pause or min(most, least * 2 ** min(tries, 10))
@@ -347,18 +352,26 @@ class AmiSession(Manager):  # type: ignore[misc]
     def _told(self, state: LinkState, reason: str | None) -> str | None:
         level = logging.INFO if state is LinkState.UP else logging.WARNING
         log.log(level, "%s: %s%s", self.name, state.value, f": {reason}" if reason else "")
-        self._on_state(state, reason)
+        self.trouble = reason
+        self._tell(self._on_state, state, reason)
         return reason
+
+    def _tell(self, listener: Callable[..., None] | None, *news: Any) -> None:
+        try:
+            if listener is not None:
+                listener(*news)
+        except Exception:
+            self.failures += 1
+            log.exception("%s: who listens to the link failed", self.name)
 
     # --- what the protocol tells ------------------------------------------------------------------
 
     def opened(self) -> None:
         """A connection stands; the login follows."""
-        self._on_connection(True)
+        self._tell(self._on_connection, True)
 
     def tapped(self, data: bytes) -> None:
-        if self._on_bytes is not None:
-            self._on_bytes(data)
+        self._tell(self._on_bytes, data)
 
     def taken(self, messages: list[bytes]) -> None:
         """Whole messages, in the order of the wire."""
@@ -374,6 +387,6 @@ class AmiSession(Manager):  # type: ignore[misc]
                 log.exception("%s: a message could not be handled", self.name)
 
     def lost(self, protocol: _Protocol, _error: Exception | None) -> None:
-        self._on_connection(False)
+        self._tell(self._on_connection, False)
         if protocol is self._live:
             self._gone.set()

@@ -131,6 +131,27 @@ class Call:
             place = (key.unique_id, key.queue)
             self._entries[place] = max(self._entries.get(place, 0), key.ordinal)
         self.stays = [Stay(key=key, entered_at=known.last_seen_at) for key in known.open_passes]
+        for leg in known.legs:
+            self.channels[leg.unique_id] = Channel(
+                unique_id=leg.unique_id,
+                linked_id=leg.linked_id,
+                name="",  # the snapshot says
+                started_at=leg.at,
+                party=leg.party,
+                member=leg.member,
+                told=True,
+            )
+        for ring in known.rings:
+            self.rings.resume(ring, self._stay(ring.queue_pass))
+        for talk in known.talks:
+            stay = self._stay(talk.queue_pass)
+            if stay is not None:
+                stay.state = PassState.TALKING
+            other = talk.queue_pass.unique_id if talk.queue_pass else None
+            self.talks.append(Talk(member=talk.member, leg=talk.leg, other=other, stay=stay))
+
+    def _stay(self, key: QueuePassKey | None) -> Stay | None:
+        return next((stay for stay in self.stays if stay.key == key), None)
 
     # --- channels ---
 
@@ -237,6 +258,7 @@ class Call:
         position: int | None = None,
         number: str | None = None,
         name: str | None = None,
+        found_later: bool = False,
     ) -> Stay | None:
         """The stay that begins, or None: it is told already."""
         here = self._stays_in(unique_id, queue)
@@ -258,6 +280,7 @@ class Call:
             caller_number=shown(number),
             caller_name=shown(name),
             position=position,
+            found_later=found_later,
         )
         return stay
 
@@ -265,7 +288,7 @@ class Call:
         """The stay that waits here; entered now if nobody told its entry; None: none waits any more."""
         here = self._stays_in(unique_id, queue)
         if not here:
-            return self.enters(at, unique_id, queue, number=self.caller_number)
+            return self.enters(at, unique_id, queue, number=self.caller_number, found_later=True)
         return here[-1] if here[-1].state in IN_QUEUE else None
 
     def in_queue(self, unique_id: str, queue: str | None = None) -> bool:

@@ -95,6 +95,12 @@ class Rings:
             leg=leg,
         )
 
+    def resume(self, ring: CallOffered, stay: Stay | None) -> None:
+        """Go on with a ring that was told, and not ended, before a restart of ours."""
+        legs = {ring.leg} if ring.leg else set()
+        device = ring.member.interface or ""
+        self._offers.append(Offer(ring.attempt, ring.member, device, stay, legs))
+
     def at_leg(self, leg: str | None) -> Offer | None:
         """The latest ring of this channel, or of the Local channel it was dialled for."""
         if not leg:

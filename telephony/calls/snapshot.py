@@ -111,14 +111,10 @@ class Snapshot:
             (known if about_known else others).append(message)
         return known, others
 
-    def ended_meanwhile(self) -> set[str]:
-        return {each.unique_id or "" for each in self.held if isinstance(each, ami.Hangup)}
-
 
 def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:
     """End what is gone, open what is new, and put everybody where he is."""
-    gone = snapshot.ended_meanwhile()
-    live = {uid: seen for uid, seen in snapshot.channels.items() if uid not in gone}
+    live = snapshot.channels
     _end_what_is_missing(snapshot, live, book)
     for seen in sorted(live.values(), key=lambda seen: (seen.started_at, seen.unique_id)):
         _put_channel(seen, book)
@@ -189,6 +185,7 @@ def _put_in_queue(entry: ami.QueueEntry, at: datetime, book: CallBook) -> None:
             position=entry.position,
             number=entry.caller_id_num,
             name=entry.caller_id_name,
+            found_later=True,
         )
 
 
@@ -225,7 +222,9 @@ def _put_leg(seen: Seen, at: datetime, call: Call, together: list[Seen], book: C
 def _put_talk(at: datetime, call: Call, other: Seen, member: Member, leg: str) -> None:
     stay = call.open_stay(other.unique_id)
     if stay is None and other.queue:
-        stay = call.enters(at, other.unique_id, other.queue, number=call.caller_number)
+        stay = call.enters(
+            at, other.unique_id, other.queue, number=call.caller_number, found_later=True
+        )
     call.connected(at, stay, member, leg, other.unique_id)
 
 

@@ -21,14 +21,18 @@ BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
 class Cluster(Postgres):
-    """A PostgreSQL that can be away for a while."""
+    """A PostgreSQL of which one database can be away for a while."""
 
-    def go_away(self) -> None:
-        self._stop()
+    def go_away(self, url: str) -> None:
+        """Every connection of this database is cut and none is let in."""
+        name = url.rpartition("/")[2]
+        self.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        self.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
 
-    def come_back(self) -> None:
-        self._process = self._start()
-        self._wait_until_ready()
+    def come_back(self, url: str) -> None:
+        self.execute(f"ALTER DATABASE {url.rpartition('/')[2]} ALLOW_CONNECTIONS true")
 
 
 @pytest.fixture(scope="session")

@@ -237,11 +237,11 @@ async def test_with_postgresql_away_pops_are_unavailable_and_come_back(
     pop = PostgresPopQuery(postgresql_url, away_seconds=0)
     async with closing(pop):
         assert await pop.pop_file(NUMBER, 1, NOON) == PopFile()
-        await asyncio.to_thread(postgresql.go_away)
+        await asyncio.to_thread(postgresql.go_away, postgresql_url)
         try:
             for _ in range(3):
                 with pytest.raises(Unavailable):
                     await pop.pop_file(NUMBER, 1, NOON)
         finally:
-            await asyncio.to_thread(postgresql.come_back)
+            await asyncio.to_thread(postgresql.come_back, postgresql_url)
         assert await pop.pop_file(NUMBER, 1, NOON) == PopFile()

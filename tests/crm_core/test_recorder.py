@@ -521,6 +521,25 @@ async def test_a_commit_that_fails_once_leaves_no_row_out(engine: AsyncEngine) -
     ]
 
 
+async def test_a_recorder_cancelled_within_a_transaction_leaves_no_lock(sqlite_url: str) -> None:
+    engine = engine_of(sqlite_url)
+    reached = asyncio.Event()
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def tell(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO call_events"):
+            reached.set()
+
+    killed = Running(engine)  # and kept, with the traceback of its end
+    killed.publish(answered_call().facts)
+    await reached.wait()
+    await killed.kill()
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None, timeout=5)
+    other.execute("BEGIN IMMEDIATE")
+    other.close()
+    await engine.dispose()
+
+
 @pytest.mark.postgresql
 async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wait(
     postgresql: Cluster, postgresql_url: str
@@ -528,7 +547,7 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wai
     engine = engine_of(postgresql_url)
     async with a_recorder(engine) as running:
         await running.record(as_call(answered_call(), 1))
-        await asyncio.to_thread(postgresql.go_away)
+        await asyncio.to_thread(postgresql.go_away, postgresql_url)
         try:
             running.publish(as_call(abandoned_call(), 2))
             said = await running.trouble()
@@ -536,7 +555,7 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_the_bus_does_not_wai
             running.publish(as_call(call_of_two_queues(), 3))
             assert running.recorder.waiting > 0
         finally:
-            await asyncio.to_thread(postgresql.come_back)
+            await asyncio.to_thread(postgresql.come_back, postgresql_url)
         await asyncio.wait_for(running.recorder.drain(), 20)
         assert running.recorder.trouble is None
     rows = await rows_in(engine)

@@ -64,13 +64,30 @@ def remove(queue: str, interface: str) -> RemoveMember:
 LINK_UP = LinkChanged(at=T0, pbx=PBX, state=LinkState.UP)
 
 
+def a_membership() -> Membership:
+    """With the link up."""
+    membership = Membership(SEATS)
+    assert membership.feed(LINK_UP) == []
+    return membership
+
+
+def test_nothing_is_asked_while_the_link_is_away_and_all_once_it_is_there() -> None:
+    membership = Membership(SEATS)
+    assert membership.feed(signed_in(1, "PJSIP/8001", "sales")) == []
+    assert membership.feed(LINK_UP) == [add("sales", "PJSIP/8001", "1001")]
+    down = LinkChanged(at=T0, pbx=PBX, state=LinkState.DOWN)
+    assert membership.feed(down) == []
+    assert membership.feed(signed_out(1, "PJSIP/8001", "sales")) == []
+    assert membership.feed(LINK_UP) == []
+
+
 def test_signing_in_adds_the_device_under_the_agent_number_to_each_queue() -> None:
-    asked = Membership(SEATS).feed(signed_in(1, "PJSIP/8001", "sales", "service"))
+    asked = a_membership().feed(signed_in(1, "PJSIP/8001", "sales", "service"))
     assert asked == [add("sales", "PJSIP/8001", "1001"), add("service", "PJSIP/8001", "1001")]
 
 
 def test_signing_out_removes_it() -> None:
-    membership = Membership(SEATS)
+    membership = a_membership()
     membership.feed(signed_in(1, "PJSIP/8001", "sales"))
     asked = membership.feed(signed_out(1, "PJSIP/8001", "sales"))
     assert asked == [remove("sales", "PJSIP/8001")]
@@ -78,7 +95,7 @@ def test_signing_out_removes_it() -> None:
 
 
 def test_taking_over_a_seat_keeps_its_new_holder_when_the_former_signs_out_late() -> None:
-    membership = Membership(SEATS)
+    membership = a_membership()
     membership.feed(signed_in(1, "PJSIP/8001", "sales", "service"))
     asked = membership.feed(signed_in(2, "PJSIP/8001", "sales"))
     assert asked == [remove("service", "PJSIP/8001"), add("sales", "PJSIP/8001", "1002")]
@@ -86,7 +103,7 @@ def test_taking_over_a_seat_keeps_its_new_holder_when_the_former_signs_out_late(
 
 
 def test_when_the_link_comes_back_everybody_is_added_again() -> None:
-    membership = Membership(SEATS)
+    membership = a_membership()
     membership.feed(signed_in(1, "PJSIP/8001", "sales"))
     membership.feed(signed_in(2, "PJSIP/8002", "sales"))
     assert membership.feed(LINK_UP) == [
@@ -96,19 +113,19 @@ def test_when_the_link_comes_back_everybody_is_added_again() -> None:
 
 
 def test_member_of_ours_who_is_signed_in_no_more_is_taken_out() -> None:
-    asked = Membership(SEATS).feed(seen("sales", "PJSIP/8001", "1001"))
+    asked = a_membership().feed(seen("sales", "PJSIP/8001", "1001"))
     assert asked == [remove("sales", "PJSIP/8001")]
 
 
 def test_member_under_the_former_holders_number_is_renamed() -> None:
-    membership = Membership(SEATS)
+    membership = a_membership()
     membership.feed(signed_in(2, "PJSIP/8001", "sales"))
     asked = membership.feed(seen("sales", "PJSIP/8001", "1001"))
     assert asked == [remove("sales", "PJSIP/8001"), add("sales", "PJSIP/8001", "1002")]
 
 
 def test_members_that_are_not_our_seats_are_left_alone() -> None:
-    membership = Membership(SEATS)
+    membership = a_membership()
     assert membership.feed(seen("sales", "Local/100@from-queue/n", "Wang")) == []
 
 
@@ -144,7 +161,7 @@ steps = st.lists(
 def test_after_a_snapshot_asterisk_has_exactly_those_who_are_signed_in(
     history: list[Event | str],
 ) -> None:
-    membership, members, wanted = Membership(SEATS), dict[tuple[str, str], str](), {}
+    membership, members, wanted = a_membership(), dict[tuple[str, str], str](), {}
     for step in history:
         if isinstance(step, str):
             members.clear()

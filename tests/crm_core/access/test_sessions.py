@@ -132,6 +132,9 @@ async def test_signing_out_everywhere_and_being_disabled_end_all_sessions(
     assert await live(engine, root.token, 4) is None
     with pytest.raises(NotAllowed):
         await enter(engine, "root")
+    async with transaction(engine) as connection:
+        await connection.execute(update(User).values(disabled_at=None))
+    assert await live(engine, root.token, 4) is None, "it came back with the person"
 
 
 async def test_new_password_ends_the_other_sessions(engine: AsyncEngine) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_core.call_log.facts import Facts
 from crm_core.call_log.timeline import Confidence, record
-from crm_core.events import AttemptResult, Direction, EndedBy, Outcome, TimelineEvent
+from crm_core.events import AttemptResult, CallStarted, Direction, EndedBy, Outcome, TimelineEvent
 from tests.crm_core.call_log.builders import BOOT, Story, a_call, agent, at, support
 
 
@@ -134,6 +137,47 @@ def test_a_pass_ami_came_to_late_is_still_the_same_pass() -> None:
     (stay,) = record(story.facts).passes
 
     assert (stay.entered_at, stay.wait_seconds) == (at(1), 24)
+
+
+def test_an_answer_that_ami_learnt_of_late_was_when_queue_log_says() -> None:
+    story = a_call().started().queued(1.2).answered(60.0, "1001").talked_until(70.5, "1001")
+    story.ended(70.6).row_entered(1).row_connected(25, "1001", wait=24)
+
+    (stay,) = record(story.facts).passes
+
+    assert stay.answered_at == at(25)
+
+
+def test_a_leave_that_was_an_answer_after_all_ends_when_queue_log_says() -> None:
+    """AgentConnect was lost: AMI saw only that the caller left the queue."""
+    story = a_call().started().queued(1.2).left(25.1).ended(40.6)
+    story.row_entered(1).row_connected(25, "1001", wait=24)
+    story.row_closed(40, Outcome.ANSWERED, wait=24, talk=15, who="1001")
+
+    (stay,) = record(story.facts).passes
+
+    assert (stay.outcome, stay.left_at) == (Outcome.ANSWERED, at(40))
+
+
+def test_of_two_rings_at_one_agent_the_last_was_answered() -> None:
+    story = a_call().started().queued(1.0).offered(1.5, "1001").offered(20.5, "1001")
+    story.answered(22.0, "1001")
+
+    (stay,) = record(story.facts).passes
+
+    assert [each.result for each in stay.attempts] == [
+        AttemptResult.NO_ANSWER,
+        AttemptResult.ANSWERED,
+    ]
+
+
+def test_facts_of_one_moment_stand_in_an_order_of_their_own() -> None:
+    """Sets of strings have another order in each process: what is told must not depend on it."""
+    (started,) = [fact for fact in a_call().started().facts if isinstance(fact, CallStarted)]
+    many = [replace(started, called_number=str(number)) for number in range(4000, 4020)]
+
+    assert Facts(many).all == many
+    assert record(many).called_number == record(many[::-1]).called_number == "4000"
 
 
 def test_who_picks_up_is_credited_and_not_who_rang() -> None:

@@ -20,6 +20,22 @@ def success(sent: Sent, message: str = "done") -> bytes:
     return answered(sent, "Response: Success", f"Message: {message}")
 
 
+def refused(sent: Sent, message: str = "Permission denied") -> bytes:
+    return answered(sent, "Response: Error", f"Message: {message}")
+
+
+def a_list(sent: Sent, *items: tuple[str, ...]) -> bytes:
+    """The answer to an action that lists: each item begins with its event's name."""
+    name = sent["Action"]
+    return b"".join(
+        [
+            answered(sent, "Response: Success", "EventList: start", f"Message: {name} follows"),
+            *(answered(sent, f"Event: {item[0]}", *item[1:]) for item in items),
+            answered(sent, f"Event: {name}Complete", "EventList: Complete", "ListItems: 0"),
+        ]
+    )
+
+
 def an_event(name: str, *lines: str) -> bytes:
     return "\r\n".join([f"Event: {name}", "Privilege: call,all", *lines, "", ""]).encode()
 
@@ -29,17 +45,19 @@ class Scripted:
     """`answers[action](sent) -> bytes`; an action that is not in it gets Success, None no answer."""
 
     answers: dict[str, Callable[[Sent], bytes] | None] = field(default_factory=dict)
+    greeting: bytes = GREETING
     sent: list[Sent] = field(default_factory=list)
     raw: bytes = b""
     connections: int = 0
     port: int = 0
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _of_user: dict[str, asyncio.StreamWriter] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.append(writer)
-        writer.write(GREETING)
+        writer.write(self.greeting)
         try:
             while True:
                 frame = await reader.readuntil(b"\r\n\r\n")
@@ -56,6 +74,8 @@ class Scripted:
 
     async def _take(self, sent: Sent, writer: asyncio.StreamWriter) -> None:
         self.sent.append(sent)
+        if sent["Action"] == "Login":
+            self._of_user[sent["Username"]] = writer
         answer = self.answers.get(sent["Action"], success)
         if answer is not None:
             writer.write(answer(sent))
@@ -65,13 +85,15 @@ class Scripted:
         async with self._changed:
             self._changed.notify_all()
 
-    def say(self, *data: bytes) -> None:
-        """Each piece in a segment of its own, to the last connection."""
+    def say(self, *data: bytes, user: str | None = None) -> None:
+        """Each piece in a segment of its own, to that user's connection, else to the last one."""
+        writer = self._writers[-1] if user is None else self._of_user[user]
         for piece in data:
-            self._writers[-1].write(piece)
+            writer.write(piece)
 
-    def cut(self) -> None:
-        self._writers[-1].transport.abort()
+    def cut(self, user: str | None = None) -> None:
+        writer = self._writers[-1] if user is None else self._of_user[user]
+        writer.transport.abort()
 
     def of(self, action: str) -> list[Sent]:
         return [sent for sent in self.sent if sent["Action"] == action]

@@ -70,6 +70,18 @@ def test_a_chinese_character_may_be_cut_by_two_segments() -> None:
     assert base64.b64encode(whole.data)  # such a half is recorded as base64
 
 
+def test_a_recording_that_begins_in_the_middle_of_a_message_is_read_from_the_next_one() -> None:
+    chunks = chunks_of("answered_caller_hangs_up")
+    place = next(n for n, chunk in enumerate(chunks) if b"Event: Newchannel" in chunk.data)
+    first = chunks[place]
+    torn = replace(first, data=b"rivilege: call,all\r\n\r\n" + first.data)
+
+    (call,) = replay([torn, *chunks[place + 1 :]], OUR_CONTEXTS)
+
+    assert call.caller_name == "Wang"
+    assert [row.outcome for row in call.passes] == [Outcome.ANSWERED]
+
+
 def compared(row: PassRecord) -> ComparedPass:
     rung = {each.member.name or "" for each in row.attempts} if row.picked_up else set()
     return ComparedPass(

@@ -318,3 +318,21 @@ def test_a_snapshot_that_was_cut_off_loses_no_event() -> None:
     events = told(tracker, began(1), rings_in(1.1), began(2), lives(2, CALLER), ended(2.1))
 
     assert len(of(events, CallStarted)) == 1
+
+
+def test_a_leg_that_began_after_the_items_is_not_missing() -> None:
+    tracker = a_tracker()
+    told(tracker, rings_in(0), joins(1))
+    events = told(
+        tracker, began(10), lives(10, CALLER), entry(10), leg(10.1, "lab-1.1"), ended(10.2)
+    )
+
+    assert of(events, LegEnded) == []
+    assert [e.unique_id for e in of(events, LegStarted)] == ["lab-1.1"]
+
+
+def test_a_call_that_ends_while_the_snapshot_is_taken_is_told_whole() -> None:
+    events = told(a_tracker(), began(10), lives(10, CALLER), hangup(10.1, CALLER), ended(10.2))
+
+    assert len(of(events, CallStarted)) == 1
+    assert [(e.seen, e.at) for e in of(events, CallEnded)] == [(True, at(10.1))]

@@ -155,6 +155,52 @@ def test_each_way_a_ring_can_end(ending: list[ami.AmiMessage], result: AttemptRe
     assert [(e.attempt, e.result) for e in of(events, OfferEnded)] == [(1, result)]
 
 
+def test_once_a_phone_is_lifted_the_others_have_lost_the_call_before_agent_connect_says_so() -> (
+    None
+):
+    tracker = a_tracker()
+    told(
+        tracker,
+        rings_in(0),
+        joins(1),
+        leg(1.1, "lab-1.1"),
+        of_agent(ami.AgentCalled, 1.2, "lab-1.1"),
+        leg(1.1, "lab-1.2", "8002"),
+        of_agent(ami.AgentCalled, 1.2, "lab-1.2", "8002"),
+        dial_end(3, "lab-1.2", "ANSWER"),
+    )
+
+    (over,) = of(told(tracker, dial_end(3, "lab-1.1", "CANCEL")), OfferEnded)
+
+    assert (over.member.name, over.result) == ("1001", AttemptResult.ELSEWHERE)
+
+
+def test_a_join_told_again_after_the_abandon_is_no_second_pass() -> None:
+    events = told(a_tracker(), rings_in(0), joins(1), abandons(9), joins(1))
+
+    assert len(of(events, CallQueued)) == 1
+
+
+def test_a_caller_in_another_queue_is_no_longer_in_the_first() -> None:
+    tracker = a_tracker()
+    told(tracker, rings_in(0), joins(1))
+
+    left, queued = told(tracker, joins(10, "night"))
+
+    assert isinstance(left, CallLeftQueue)
+    assert left.queue_pass.queue == "support"
+    assert isinstance(queued, CallQueued)
+
+
+def test_a_late_message_of_a_leg_that_names_no_call_opens_none() -> None:
+    tracker = a_tracker()
+    told(tracker, *an_answered_call())
+    late = a(ami.Newchannel, 41, channel="PJSIP/8002-00000001", unique_id="lab-1.2")
+
+    assert told(tracker, late) == []
+    assert tracker.live_calls() == ()
+
+
 def test_who_picks_up_the_call_is_the_one_who_talks() -> None:
     """The queue names the member that rang; DestChannel is the phone that was lifted."""
     events = told(
@@ -177,10 +223,14 @@ def test_who_picks_up_the_call_is_the_one_who_talks() -> None:
     assert [e.member.name for e in of(events, ConversationEnded)] == ["1003"]
 
 
-def test_agent_complete_without_the_callers_uniqueid_still_ends_the_talk() -> None:
+@pytest.mark.parametrize("also", [{}, {"dest_linked_id": None}])
+def test_agent_complete_without_the_callers_uniqueid_still_ends_the_talk(
+    also: dict[str, None],
+) -> None:
+    nothing = {"unique_id": None, "linked_id": None}
     messages = an_answered_call()[:-3]
     complete = of_agent(
-        ami.AgentComplete, 40, "lab-1.2", "8002", reason="agent", unique_id=None, linked_id=None
+        ami.AgentComplete, 40, "lab-1.2", "8002", reason="agent", **{**nothing, **also}
     )
     (over,) = of(told(a_tracker(), *messages, complete), ConversationEnded)
 

@@ -240,6 +240,18 @@ def test_an_agent_who_hangs_up_on_the_announcement_lets_the_caller_wait_on() -> 
     ]
 
 
+def test_a_caller_dumped_once_and_then_connected_did_not_end_by_that_dump() -> None:
+    events = told(
+        a_fold(),
+        "10|u.1|support|NONE|ENTERQUEUE||1|1",
+        "14|u.1|support|1001|AGENTDUMP|",
+        "18|u.1|support|1002|CONNECT|8|u.3|2",
+        "90|NONE|NONE|NONE|QUEUESTART|",
+    )
+
+    assert outcomes(events) == [(1, Outcome.UNKNOWN_END)]
+
+
 @pytest.mark.parametrize(
     ("status", "outcome"), [("FULL", Outcome.FULL), ("JOINEMPTY", Outcome.JOIN_EMPTY)]
 )
@@ -367,3 +379,6 @@ def test_the_memory_of_closed_passes_is_bounded() -> None:
 
     assert len(fold._latest) <= 12
     assert outcomes(told(fold, "9|open|support|NONE|ABANDON|1|1|8")) == [(1, Outcome.ABANDONED)]
+    again = told(fold, "10|open|support|NONE|ENTERQUEUE||1|1")[0]
+    assert isinstance(again, PassEntered)
+    assert again.queue_pass.ordinal == 2

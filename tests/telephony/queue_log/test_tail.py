@@ -32,7 +32,7 @@ def all_of(tail: QueueLogTail) -> bytes:
     return found
 
 
-Follow = Callable[[Path, str | None], QueueLogTail]
+Follow = Callable[..., QueueLogTail]
 
 
 @pytest.fixture
@@ -156,6 +156,17 @@ def test_a_truncated_file_is_read_from_its_start_and_somebody_is_told(
     append(path, rows(22, 23))
     assert tail.read()[0] == rows(22, 23)
     assert tail.trouble is None
+
+
+def test_a_truncated_file_that_has_grown_past_the_place_is_noticed(
+    path: Path, follow: Follow
+) -> None:
+    path.write_bytes(rows(0, 2))
+    tail = follow(path)
+    all_of(tail)
+    path.write_bytes(rows(20, 29))
+
+    assert all_of(tail) == rows(20, 29)
 
 
 def test_a_file_that_was_copied_aside_and_truncated_loses_no_row(

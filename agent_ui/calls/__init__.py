@@ -1,0 +1,1 @@
+"""The call list and one call's page."""

@@ -1,0 +1,298 @@
+"""What the call list and one call's page show: frozen values, and a call's timeline in words.
+
+Numbers are masked and rows filtered by the server; instants are aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agent_ui.words import N_
+from crm_core.call_log.records import Confidence
+from crm_core.events import (
+    AttemptResult,
+    CallAnswered,
+    CallEnded,
+    CallLeftQueue,
+    CallOffered,
+    CallPlaced,
+    CallQueued,
+    CallStarted,
+    ConversationEnded,
+    Direction,
+    EndedBy,
+    Event,
+    Member,
+    OfferEnded,
+    Outcome,
+    PassClosed,
+)
+from crm_core.ids import CallId
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An entry of a selection list."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilters:
+    """The filters as they stand in the address, exactly as typed; empty: not filtered."""
+
+    from_: str = ""
+    """`YYYY-MM-DD`, a day of the site; query parameter `from`, inclusive."""
+    to: str = ""
+    """`YYYY-MM-DD`, the last day that is shown; query parameter `to`."""
+    queue: str = ""
+    agent: str = ""
+    """Agent number."""
+    number: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Filter's query parameter → a sentence that says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A line of the list."""
+
+    call: CallId
+    started_at: datetime
+    direction: Direction
+    number: str | None
+    """The customer's; None: withheld."""
+    customer: str | None = None
+    hotline: str = ""
+    queue: str = ""
+    agent: str | None = None
+    """Full name."""
+    agent_number: str | None = None
+    wait_seconds: int | None = None
+    talk_seconds: int | None = None
+    outcome: Outcome | None = None
+    """Of the last pass; None: it had none, still waits, or only AMI saw it end."""
+    answered: bool = False
+    live: bool = False
+    disposition: str | None = None
+    confidence: Confidence = Confidence.COMPLETE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsPage:
+    """`calls/page.html`. Pages are by key: `next_url` and `first_url` carry the filters."""
+
+    filters: CallFilters
+    rows: tuple[CallRow, ...]
+    queues: tuple[Choice, ...] = ()
+    agents: tuple[Choice, ...] = ()
+    """Empty for those who see their own calls only: the filter is then absent."""
+    next_url: str | None = None
+    first_url: str | None = None
+    """None on the first page."""
+    ranges: tuple[Choice, ...] = ()
+    """Quick choices: `value` is the address, `label` one of today, yesterday, week."""
+
+
+# --- one call -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptShown:
+    """One ring at one agent."""
+
+    agent: str
+    offered_at: datetime
+    ring_seconds: int | None
+    result: AttemptResult | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassShown:
+    """One stay in one queue, with its rings."""
+
+    queue: str
+    entered_at: datetime
+    outcome: Outcome | None
+    agent: str | None = None
+    wait_seconds: int | None = None
+    talk_seconds: int | None = None
+    ended_by: EndedBy | None = None
+    attempts: tuple[AttemptShown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineLine:
+    """A moment in words: `text` is a message id, `values` fill its placeholders."""
+
+    at: datetime
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    icon: str = "point"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShown:
+    """An agent's note and disposition."""
+
+    agent: str
+    saved_at: datetime
+    note: str
+    disposition: str | None
+    submitted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """`calls/call.html`: one call from first ring to last hang-up."""
+
+    row: CallRow
+    ended_at: datetime | None
+    called_number: str | None
+    passes: tuple[PassShown, ...] = ()
+    direct_attempts: tuple[AttemptShown, ...] = ()
+    """Rings that belong to no queue."""
+    timeline: tuple[TimelineLine, ...] = ()
+    records: tuple[RecordShown, ...] = ()
+    aliases: tuple[CallId, ...] = ()
+
+
+# --- the timeline in words ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How members, queues and numbers are called for this viewer."""
+
+    member: Callable[[Member], str]
+    queue: Callable[[str], str]
+    number: Callable[[str | None], str | None]
+    """Masks; None stays None."""
+
+
+def told(events: Iterable[Event], names: Names) -> tuple[TimelineLine, ...]:
+    """The timeline for people: one line per moment that a person would notice, in their order."""
+    lines = (teller(event, names) for event in events if (teller := _TELLERS.get(type(event))))
+    return tuple(sorted((line for line in lines if line is not None), key=lambda line: line.at))
+
+
+def _started(event: CallStarted, names: Names) -> TimelineLine:
+    number = names.number(event.caller_number)
+    if event.direction is not Direction.INBOUND:
+        return TimelineLine(
+            at=event.at, text=N_("A phone of the centre dials"), icon="phone-outgoing"
+        )
+    withheld = N_("A call with a withheld number arrives")
+    text = withheld if number is None else N_("%(number)s calls")
+    return TimelineLine(at=event.at, text=text, values={"number": number}, icon="phone-incoming")
+
+
+def _placed(event: CallPlaced, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member), "number": names.number(event.called_number)}
+    return TimelineLine(
+        at=event.at, text=N_("%(agent)s dials %(number)s"), values=values, icon="phone-outgoing"
+    )
+
+
+def _queued(event: CallQueued, names: Names) -> TimelineLine:
+    values = {"queue": names.queue(event.queue_pass.queue)}
+    return TimelineLine(at=event.at, text=N_("Enters queue %(queue)s"), values=values, icon="clock")
+
+
+def _offered(event: CallOffered, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member)}
+    return TimelineLine(at=event.at, text=N_("Rings at %(agent)s"), values=values, icon="bell")
+
+
+OFFER_ENDS: Mapping[AttemptResult, str | None] = {
+    AttemptResult.ANSWERED: None,  # CallAnswered tells it
+    AttemptResult.NO_ANSWER: N_("%(agent)s did not answer"),
+    AttemptResult.REFUSED: N_("%(agent)s refused the call"),
+    AttemptResult.ELSEWHERE: N_("Stops ringing at %(agent)s: answered elsewhere"),
+    AttemptResult.GONE: N_("Stops ringing at %(agent)s: the caller is gone"),
+}
+
+
+def _offer_ended(event: OfferEnded, names: Names) -> TimelineLine | None:
+    text = OFFER_ENDS[event.result]
+    if text is None:
+        return None
+    values = {"agent": names.member(event.member)}
+    return TimelineLine(at=event.at, text=text, values=values, icon="phone-x")
+
+
+def _answered(event: CallAnswered, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member)}
+    return TimelineLine(at=event.at, text=N_("%(agent)s answers"), values=values, icon="phone-call")
+
+
+def _left_queue(event: CallLeftQueue, names: Names) -> TimelineLine:
+    values = {"queue": names.queue(event.queue_pass.queue)}
+    text = N_("Leaves queue %(queue)s without an agent")
+    return TimelineLine(at=event.at, text=text, values=values, icon="arrow-forward-up")
+
+
+TALK_ENDS: Mapping[EndedBy, str] = {
+    EndedBy.CALLER: N_("The caller hangs up"),
+    EndedBy.AGENT: N_("%(agent)s hangs up"),
+    EndedBy.TRANSFER: N_("%(agent)s transfers the call"),
+    EndedBy.UNKNOWN: N_("The conversation with %(agent)s ends"),
+}
+
+
+def _talk_ended(event: ConversationEnded, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member)}
+    return TimelineLine(
+        at=event.at, text=TALK_ENDS[event.ended_by], values=values, icon="phone-off"
+    )
+
+
+PASS_ENDS: Mapping[Outcome, str | None] = {
+    Outcome.ANSWERED: None,  # AMI tells it to the millisecond
+    Outcome.ABANDONED: N_("The caller gives up in queue %(queue)s"),
+    Outcome.TIMEOUT: N_("The longest wait of queue %(queue)s is over"),
+    Outcome.EXIT_EMPTY: N_("Nobody is left in queue %(queue)s to answer"),
+    Outcome.EXIT_KEY: N_("The caller leaves queue %(queue)s by a key"),
+    Outcome.FULL: N_("Queue %(queue)s is full"),
+    Outcome.JOIN_EMPTY: N_("Nobody is in queue %(queue)s to answer"),
+    Outcome.WITHDRAWN: N_("The call is taken out of queue %(queue)s"),
+    Outcome.AGENT_DUMP: N_("The agent refuses the caller at the announcement"),
+    Outcome.CONTINUED: N_("Goes on to another application"),
+    Outcome.UNKNOWN_END: N_("Asterisk stopped; nobody saw how it ended in queue %(queue)s"),
+}
+
+
+def _pass_closed(event: PassClosed, names: Names) -> TimelineLine | None:
+    text = PASS_ENDS[event.outcome]
+    if text is None:
+        return None
+    values = {"queue": names.queue(event.queue_pass.queue)}
+    return TimelineLine(at=event.at, text=text, values=values, icon="file-text")
+
+
+def _ended(event: CallEnded, names: Names) -> TimelineLine:
+    text = (
+        N_("The call is over") if event.seen else N_("Seen for the last time; the end was missed")
+    )
+    return TimelineLine(at=event.at, text=text, icon="circle-dashed")
+
+
+_TELLERS: Mapping[type[Event], Callable[[Any, Names], TimelineLine | None]] = {
+    CallStarted: _started,
+    CallPlaced: _placed,
+    CallQueued: _queued,
+    CallOffered: _offered,
+    OfferEnded: _offer_ended,
+    CallAnswered: _answered,
+    CallLeftQueue: _left_queue,
+    ConversationEnded: _talk_ended,
+    PassClosed: _pass_closed,
+    CallEnded: _ended,
+}
+"""Facts of the wire and of `queue_log` that repeat a moment AMI told are left out."""

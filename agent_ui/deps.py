@@ -1,0 +1,59 @@
+"""What the pages and sockets work with, made once by `service.AgentUi` and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import HTTPConnection
+
+from agent_ui.directory import Directory
+from agent_ui.rendering import Renderer
+from agent_ui.wishes import Wishes
+from crm_core.access.throttle import SignInThrottle
+from crm_core.bus import Bus
+from crm_core.centre.holders import HolderBook
+from crm_core.live_board.board import LiveBoard
+from crm_core.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_ui.auth import Identities
+    from agent_ui.desk.reading import DeskReader
+    from agent_ui.live.hub import Hub
+    from agent_ui.live.pop_files import PopFiles
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    """One of each for the whole process."""
+
+    settings: Settings
+    bus: Bus
+    engine: AsyncEngine
+    board: LiveBoard
+    holders: HolderBook
+    renderer: Renderer
+    directory: Directory
+    identities: Identities
+    pop_files: PopFiles
+    hub: Hub
+    desk: DeskReader
+    throttle: SignInThrottle
+    hung_up: Wishes = field(default_factory=Wishes)
+    recorder_trouble: Callable[[], str | None] = lambda: None
+    """A sentence while the database cannot be written."""
+    now: Callable[[], datetime] = _now
+    development: bool = False
+
+
+def deps_of(connection: HTTPConnection) -> Deps:
+    """What `create_app` was given, from inside a request or a socket."""
+    found: Deps = connection.app.state.deps
+    return found

@@ -1,0 +1,1 @@
+"""The desk: what an agent sees while the phone rings."""

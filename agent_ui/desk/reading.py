@@ -1,0 +1,341 @@
+"""Where the desk's values come from: the live board, the look-ups, and the database.
+
+`value` answers at once and is None where there is no desk to draw (no device is held); `read` asks
+the database. Both answer the values that `desk.view` declares, cut to the viewer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from agent_ui import callers
+from agent_ui.desk import view
+from agent_ui.desk.view import (
+    CallCard,
+    DispositionChoice,
+    MyCall,
+    MyDay,
+    Note,
+    Party,
+    ScreenPop,
+)
+from agent_ui.directory import Directory
+from agent_ui.live.pop_files import NOTHING, Known, PopFiles
+from agent_ui.live.regions import Region
+from agent_ui.shapes import number_for
+from crm_core.access.permissions import Permission
+from crm_core.access.viewer import Viewer
+from crm_core.call_log.details import CallDetail
+from crm_core.call_log.own_day import missed_by
+from crm_core.call_log.queries import call as read_call
+from crm_core.call_log.queries import calls_today_of
+from crm_core.customers.fields import readable_keys
+from crm_core.db import reading
+from crm_core.events import AgentState, Direction
+from crm_core.ids import CallId
+from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
+from crm_core.wrap_up.queries import contact_record, dispositions_of
+
+SHOWN_CALLS = 30
+"""Lines of the own day."""
+
+
+class DeskReader:
+    """Reads one desk at a time."""
+
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        board: LiveBoard,
+        directory: Directory,
+        pop_files: PopFiles,
+        zone: ZoneInfo,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engine, self._board = engine, board
+        self._directory, self._pop_files = directory, pop_files
+        self._zone, self._now = zone, now
+
+    def agent(self, viewer: Viewer) -> LiveAgent | None:
+        """The viewer as an agent with a device, or None."""
+        return self._board.agents.get(viewer.user_id) if viewer.user_id is not None else None
+
+    def pending(self, viewer: Viewer) -> asyncio.Future[Known] | None:
+        """A look-up for a call at this desk that has not answered yet."""
+        agent = self.agent(viewer)
+        for live in self._board.calls_at(agent.pbx, agent.interface) if agent else ():
+            asked = self._pop_files.ask(live)
+            if not asked.done():
+                return asked
+        return None
+
+    def value(self, region: Region, viewer: Viewer, language: str) -> tuple[Any] | None:
+        """The value of a region that needs no database, in a tuple; None: nothing to draw."""
+        agent = self.agent(viewer)
+        if agent is None:
+            return None
+        match region:
+            case Region.CONNECTION:
+                return (view.connection(self._board.links.get(agent.pbx), self._now()),)
+            case Region.AGENT_STATE:
+                return (view.agent_badge(self._board, agent),)
+            case Region.QUEUE_CHIPS:
+                titles = self._directory.titles(agent.pbx)
+                return (view.queue_chips(self._board, agent, titles),)
+            case Region.CALL_BAR:
+                bars = view.call_bars(self._board, agent, lambda live: self._party(live, viewer))
+                return (bars,)
+            case Region.SCREEN_POPS:
+                return (self._screen_pops(agent, viewer, language),)
+            case _:
+                raise AssertionError(f"{region} is read from the database")
+
+    async def read(
+        self, regions: Iterable[Region], viewer: Viewer, language: str
+    ) -> dict[Region, Any]:
+        """The values of the regions that need the database; empty without a device."""
+        agent = self.agent(viewer)
+        if agent is None:
+            return {}
+        found: dict[Region, Any] = {}
+        async with reading(self._engine) as connection:
+            if Region.CARDS in regions:
+                found[Region.CARDS] = await self._cards(connection, agent, viewer, language)
+            if Region.MY_CALLS in regions:
+                found[Region.MY_CALLS] = await self._my_day(connection, viewer, language)
+        return found
+
+    # --- ringing ----------------------------------------------------------------------------------
+
+    def _screen_pops(
+        self, agent: LiveAgent, viewer: Viewer, language: str
+    ) -> tuple[ScreenPop, ...]:
+        rings = [
+            live
+            for live in self._board.calls_at(agent.pbx, agent.interface)
+            if live.offer_at(agent.interface) is not None
+        ]
+        pops = (self.screen_pop(live, viewer, language) for live in rings)
+        return tuple(pop for pop in pops if pop is not None)
+
+    def screen_pop(self, live: LiveCall, viewer: Viewer, language: str) -> ScreenPop | None:
+        """The card of a ringing call; the same for everybody with these rights and this language.
+
+        None while the caller is being looked up.
+        """
+        known = self._pop_files.known(live.call)
+        if known is None:
+            return None
+        customers = callers.seen_customers(known, self._directory.fields, viewer)
+        one = callers.chosen(customers, None)
+        past = known.file.last_contacts if viewer.may(Permission.READ_CUSTOMERS) else ()
+        hotline = self._directory.hotline(live.pbx, live.called_number)
+        since = live.entered_at or live.started_at
+        return ScreenPop(
+            call=live.call,
+            direction=live.direction,
+            waiting_since=since,
+            recognised=callers.recognised(known, one, customers),
+            name=one.get("name") if one else None,
+            grade=one.get("grade", "") if one else "",
+            number=number_for(viewer, known.number),
+            company=one.get("company", "") if one else "",
+            hotline=hotline.name if hotline else "",
+            queue=self._directory.title(live.pbx, live.queue),
+            repeat=callers.repeat_badge(known.file.repeat, known, since, language)
+            if past
+            else None,
+            last=callers.past(past[0], language, viewer) if past else None,
+            greeting=hotline.greeting if hotline else "",
+        )
+
+    def _party(self, live: LiveCall, viewer: Viewer) -> Party:
+        known = self._pop_files.known(live.call) or NOTHING
+        one = callers.chosen(callers.seen_customers(known, self._directory.fields, viewer), None)
+        hotline = self._directory.hotline(live.pbx, live.called_number)
+        number = self._pop_files.number_of(live)
+        internal = live.direction is Direction.INTERNAL
+        return Party(
+            name=one.get("name") if one else None,
+            number=live.called_number if internal else number_for(viewer, number),
+            hotline=hotline.name if hotline else "",
+            queue=self._directory.title(live.pbx, live.queue),
+        )
+
+    # --- cards ------------------------------------------------------------------------------------
+
+    async def _cards(
+        self, connection: AsyncConnection, agent: LiveAgent, viewer: Viewer, language: str
+    ) -> tuple[CallCard, ...]:
+        cards = [
+            await self._card(connection, live, state, since, viewer, language)
+            for live, state, since in self._calls_with_cards(agent)
+        ]
+        last = agent.last_call
+        if last is not None and all(card.call != last for card in cards):
+            after = await self._after_call(connection, agent, last, viewer, language)
+            cards += [after] if after is not None else []
+        return view.ordered(cards)
+
+    def _calls_with_cards(
+        self, agent: LiveAgent
+    ) -> Iterable[tuple[LiveCall, AgentState, datetime]]:
+        for live in self._board.calls_at(agent.pbx, agent.interface):
+            talk = live.talk_of(agent.interface)
+            if talk is not None:
+                yield live, AgentState.TALKING, talk.since
+            elif live.placed_by is not None and live.placed_by.interface == agent.interface:
+                state = AgentState.TALKING if live.answered else AgentState.RINGING
+                yield live, state, live.started_at
+
+    async def _card(
+        self,
+        connection: AsyncConnection,
+        live: LiveCall,
+        state: AgentState,
+        since: datetime,
+        viewer: Viewer,
+        language: str,
+    ) -> CallCard:
+        known = await self._pop_files.ask(live)
+        note, customer = await self._note(connection, live.call, live, viewer, language)
+        hotline = self._directory.hotline(live.pbx, live.called_number)
+        return CallCard(
+            call=live.call,
+            state=state,
+            since=since,
+            direction=live.direction,
+            who=callers.who(
+                known,
+                fields=self._directory.fields,
+                viewer=viewer,
+                language=language,
+                call=live.call,
+                at=live.entered_at or live.started_at,
+                customer=customer,
+            ),
+            note=note,
+            hotline=hotline.name if hotline else "",
+            queue=self._directory.title(live.pbx, live.queue),
+            greeting=hotline.greeting if hotline else "",
+        )
+
+    async def _after_call(
+        self,
+        connection: AsyncConnection,
+        agent: LiveAgent,
+        call: CallId,
+        viewer: Viewer,
+        language: str,
+    ) -> CallCard | None:
+        """The card of the conversation that is over, until its note is submitted."""
+        record = await contact_record(connection, call, agent.user)
+        live = self._board.calls.get(call)
+        if (record is not None and record.submitted) or not viewer.may(Permission.WRITE_NOTES):
+            return None
+        if live is None:
+            detail = await read_call(connection, call)
+            if detail is None:
+                return None
+            live = _as_it_was(detail)
+        return await self._card(connection, live, AgentState.WRAP_UP, agent.since, viewer, language)
+
+    async def _note(
+        self,
+        connection: AsyncConnection,
+        call: CallId,
+        live: LiveCall,
+        viewer: Viewer,
+        language: str,
+    ) -> tuple[Note | None, int | None]:
+        """The own note, and the customer that was chosen with it."""
+        if viewer.user_id is None or not viewer.may(Permission.WRITE_NOTES):
+            return None, None
+        record = await contact_record(connection, call, viewer.user_id)
+        project = self._directory.project_of(live.pbx, live.called_number, live.queue)
+        choices = tuple(
+            DispositionChoice(
+                key=one.key,
+                label=one.label_en if language == "en" else one.label_zh,
+                digit=one.digit,
+            )
+            for one in await dispositions_of(connection, project)
+        )
+        if record is None:
+            return Note(choices=choices), None
+        note = Note(
+            text=record.note,
+            disposition=record.disposition,
+            choices=choices,
+            revision=record.revision,
+            saved_at=record.saved_at,
+            submitted=record.submitted,
+        )
+        return note, record.customer_id
+
+    # --- the own day ------------------------------------------------------------------------------
+
+    async def _my_day(self, connection: AsyncConnection, viewer: Viewer, language: str) -> MyDay:
+        assert viewer.user_id is not None
+        today = (
+            self._now().astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        )
+        since = today.astimezone(UTC)
+        taken = await calls_today_of(connection, viewer.user_id, since)
+        missed = await missed_by(connection, viewer.user_id, since)
+        reads = "name" in readable_keys(self._directory.fields, viewer)
+        lines = [_taken(call, viewer, language, reads) for call in taken] + [
+            MyCall(
+                call=ring.call_id,
+                at=ring.offered_at,
+                direction=ring.direction,
+                name=ring.customer_name if reads else None,
+                number=number_for(viewer, ring.customer_number),
+                missed=True,
+            )
+            for ring in missed
+        ]
+        lines.sort(key=lambda line: line.at, reverse=True)
+        placed = sum(call.direction is Direction.OUTBOUND for call in taken)
+        return MyDay(
+            answered=len(taken) - placed,
+            placed=placed,
+            missed=len(missed),
+            talk_seconds=sum(call.talk_seconds or 0 for call in taken),
+            calls=tuple(lines[:SHOWN_CALLS]),
+        )
+
+
+def _taken(call: CallDetail, viewer: Viewer, language: str, reads: bool) -> MyCall:
+    return MyCall(
+        call=call.call_id,
+        at=call.started_at,
+        direction=call.direction,
+        name=call.customer_name if reads else None,
+        number=number_for(viewer, call.customer_number),
+        talk_seconds=call.talk_seconds,
+        disposition=callers.disposition(call.disposition, language),
+    )
+
+
+def _as_it_was(detail: CallDetail) -> LiveCall:
+    """A call that is over, in the shape of one that goes on."""
+    last = detail.passes[-1] if detail.passes else None
+    return LiveCall(
+        pbx=detail.pbx,
+        call=detail.call_id,
+        direction=detail.direction,
+        started_at=detail.started_at,
+        caller_number=detail.caller_number_raw or detail.caller_number,
+        caller_name=detail.caller_name,
+        called_number=detail.called_number,
+        queue=last.queue if last else None,
+        entered_at=last.entered_at if last else None,
+    )

@@ -1,0 +1,417 @@
+"""What the desk shows, region by region: frozen values, and how they follow from the live board.
+
+The server reads (board, database), masks numbers, leaves out what the viewer may not read, and
+hands these values to the templates. Instants are aware UTC; the templates show the site's time.
+Numbers are shown as they stand here: `138****8000` for those who may not see the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from crm_core.events import AgentState, Direction, LinkState, Outcome
+from crm_core.ids import CallId, CustomerId
+from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall, LiveLink
+
+# --- top bar --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentBadge:
+    """Region `agent-state`: the own state with its stopwatch."""
+
+    state: AgentState
+    since: datetime
+    extension: str
+    """The device that is held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChip:
+    """One of the own queues."""
+
+    name: str
+    title: str
+    waiting: int
+    longest_since: datetime | None
+    """When the one who has waited longest entered; None: nobody waits."""
+    unknown: bool = False
+    """The link to its PBX is away: the count is not to be believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Region `connection`: the link between server and Asterisk.
+
+    The light of the other link, browser to server, is drawn by the browser.
+    """
+
+    state: LinkState
+    since: datetime
+    heard_until: datetime
+    reason: str | None = None
+
+
+# --- a call ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBar:
+    """Region `call-bar`, once per call that talks at, or was placed by, the own device."""
+
+    call: CallId
+    direction: Direction
+    state: AgentState
+    """`talking`; `ringing` for a placed call that nobody has answered yet."""
+    since: datetime
+    """The stopwatch starts here."""
+    name: str | None
+    """The customer's; None: not known."""
+    number: str | None
+    """The other party's; None: withheld."""
+    hotline: str = ""
+    queue: str = ""
+    """Title of the queue."""
+    waited_seconds: int | None = None
+    unknown: bool = False
+    """The link is away: the call may have ended since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldShown:
+    """One field of the customer's file with a value, label in the viewer's language."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactShown:
+    """A person at the customer."""
+
+    name: str
+    position: str = ""
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerShown:
+    """A customer's file as this viewer may read it."""
+
+    customer: CustomerId
+    name: str
+    grade: str = ""
+    numbers: tuple[str, ...] = ()
+    fields: tuple[FieldShown, ...] = ()
+    contacts: tuple[ContactShown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One of several customers who share the number; keys 1–5 choose."""
+
+    customer: CustomerId
+    name: str
+    grade: str = ""
+    company: str = ""
+
+
+class InputKind(StrEnum):
+    """How a field is typed in; the values are those of `customers.models.FieldKind`."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldInput:
+    """A field to fill in. `name` is the form field's name."""
+
+    name: str
+    label: str
+    kind: InputKind = InputKind.TEXT
+    choices: tuple[str, ...] = ()
+    value: str = ""
+    required: bool = False
+    problem: str | None = None
+    """What is wrong with the value, a sentence in the viewer's language."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatBadge:
+    """The number was connected to an agent within two hours before (F01, AG-03)."""
+
+    minutes_ago: int
+    agent: str
+    """Full name of who talked then."""
+    disposition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastContact:
+    """A line of the list of last contacts."""
+
+    call: CallId
+    at: datetime
+    direction: Direction
+    outcome: Outcome | None
+    agent: str | None = None
+    """Full name."""
+    queue: str = ""
+    wait_seconds: int | None = None
+    talk_seconds: int | None = None
+    disposition: str | None = None
+    note: str = ""
+    """Its beginning: one line."""
+    may_open: bool = True
+
+
+class Recognised(StrEnum):
+    """What the number told about the caller."""
+
+    KNOWN = "known"
+    SEVERAL = "several"
+    UNKNOWN = "unknown"
+    HIDDEN = "hidden"
+    """The number is withheld: nothing was looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who calls (or is called). Exactly what `recognised` names is filled; the rest is empty."""
+
+    recognised: Recognised
+    number: str | None
+    customer: CustomerShown | None = None
+    matches: tuple[Match, ...] = ()
+    """At most five."""
+    new_customer: tuple[FieldInput, ...] = ()
+    """The form of an unknown caller, posted to `/calls/{id}/customer`; empty for those who may not
+    write customers. The number is not among the fields: the server takes the call's own."""
+    history: tuple[PastContact, ...] = ()
+    repeat: RepeatBadge | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispositionChoice:
+    """A disposition; `digit` 1–9 is its key."""
+
+    key: str
+    label: str
+    digit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """The own part of the call's record, or its draft. Posted to `/calls/{id}/note`.
+
+    Fields: `note`, `disposition` (a key), `revision`; `submit=1` on the last save. The revision is
+    the one that was read; an autosave sends it raised by one.
+    """
+
+    text: str = ""
+    disposition: str | None = None
+    choices: tuple[DispositionChoice, ...] = ()
+    revision: int = 0
+    saved_at: datetime | None = None
+    submitted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCard:
+    """One call's card: who, what, greeting. A second call is a second card, never a replacement."""
+
+    call: CallId
+    state: AgentState
+    """ringing, talking, or wrap_up once the conversation is over and the note is not submitted."""
+    since: datetime
+    direction: Direction
+    who: Who
+    note: Note | None
+    """None for those who may not write notes."""
+    hotline: str = ""
+    queue: str = ""
+    greeting: str = ""
+
+    @property
+    def title(self) -> str | None:
+        """What the card's tab says: name, else number; None where the number is withheld."""
+        return self.who.customer.name if self.who.customer else self.who.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenPop:
+    """The card that opens while it rings: who, why, what was said last, what to say.
+
+    Nothing in it depends on whom it rings at: `desk/screen_pop.html` (variable `pop`) is rendered
+    when the call enters the queue, and the same HTML goes to every desk where it rings.
+    """
+
+    call: CallId
+    direction: Direction
+    waiting_since: datetime
+    """When the caller entered the queue (without a queue: when the call began); a stopwatch."""
+    recognised: Recognised
+    name: str | None
+    """The customer's; None unless known."""
+    grade: str = ""
+    number: str | None = None
+    company: str = ""
+    hotline: str = ""
+    queue: str = ""
+    repeat: RepeatBadge | None = None
+    last: PastContact | None = None
+    greeting: str = ""
+
+
+# --- the own day ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MyCall:
+    """A call of today that concerned the own device."""
+
+    call: CallId
+    at: datetime
+    direction: Direction
+    name: str | None
+    number: str | None
+    missed: bool = False
+    talk_seconds: int | None = None
+    disposition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MyDay:
+    """Region `my-calls`: today's counts and the last calls, the newest first."""
+
+    answered: int = 0
+    placed: int = 0
+    missed: int = 0
+    talk_seconds: int = 0
+    calls: tuple[MyCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskPage:
+    """`desk/page.html`: the whole desk, region by region."""
+
+    badge: AgentBadge
+    chips: tuple[QueueChip, ...]
+    connection: Connection
+    bars: tuple[CallBar, ...]
+    pops: tuple[ScreenPop, ...]
+    cards: tuple[CallCard, ...]
+    day: MyDay
+    seq: str
+    """The board's sequence: the socket goes on from here."""
+
+
+# --- from the live board --------------------------------------------------------------------------
+
+
+def agent_badge(board: LiveBoard, agent: LiveAgent) -> AgentBadge:
+    """The own state; `unknown`, since the link was lost, while the link is away."""
+    state = board.agent_state(agent)
+    link = board.links.get(agent.pbx)
+    lost = state is AgentState.UNKNOWN and link is not None
+    return AgentBadge(
+        state=state,
+        since=link.since if lost and link else agent.since,
+        extension=agent.interface.rpartition("/")[2],
+    )
+
+
+def queue_chips(
+    board: LiveBoard, agent: LiveAgent, titles: Mapping[str, str]
+) -> tuple[QueueChip, ...]:
+    """The own queues in the order of the sign-in; `titles` maps Asterisk's name to ours."""
+    link = board.links.get(agent.pbx)
+    unknown = link is None or link.state is not LinkState.UP
+    chips = []
+    for name in agent.queues:
+        queue = board.queues.get((agent.pbx, name))
+        chips.append(
+            QueueChip(
+                name=name,
+                title=titles.get(name, name),
+                waiting=len(queue.waiting) if queue else 0,
+                longest_since=board.longest_wait(queue) if queue else None,
+                unknown=unknown,
+            )
+        )
+    return tuple(chips)
+
+
+def connection(link: LiveLink | None, at: datetime) -> Connection:
+    """How the PBX stands; one that was never reached counts as down since `at`."""
+    if link is None:
+        return Connection(state=LinkState.DOWN, since=at, heard_until=at)
+    return Connection(
+        state=link.state, since=link.since, heard_until=link.heard_until, reason=link.reason
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """The other side of a call and the way it came, looked up and masked by the server."""
+
+    name: str | None
+    number: str | None
+    hotline: str = ""
+    queue: str = ""
+
+
+def call_bars(
+    board: LiveBoard, agent: LiveAgent, party: Callable[[LiveCall], Party]
+) -> tuple[CallBar, ...]:
+    """One bar per call that talks at, or was placed by, the agent's device, the oldest first."""
+    unknown = board.agent_state(agent) is AgentState.UNKNOWN
+    bars = (
+        _call_bar(call, agent.interface, party(call), unknown)
+        for call in board.calls_at(agent.pbx, agent.interface)
+    )
+    return tuple(bar for bar in bars if bar is not None)
+
+
+def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> CallBar | None:
+    talk = call.talk_of(interface)
+    placed = call.placed_by is not None and call.placed_by.interface == interface
+    if talk is None and not placed:
+        return None
+    waited = None
+    if talk is not None and talk.queue is not None and call.entered_at is not None:
+        waited = max(0, int((talk.since - call.entered_at).total_seconds()))
+    return CallBar(
+        call=call.call,
+        direction=call.direction,
+        state=AgentState.RINGING if talk is None and not call.answered else AgentState.TALKING,
+        since=talk.since if talk is not None else call.started_at,
+        name=party.name,
+        number=party.number,
+        hotline=party.hotline,
+        queue=party.queue,
+        waited_seconds=waited,
+        unknown=unknown,
+    )
+
+
+def ordered(cards: Iterable[CallCard]) -> tuple[CallCard, ...]:
+    """Cards as their tabs stand: in the order in which the calls came, so that none ever moves."""
+    return tuple(sorted(cards, key=lambda card: (card.since, card.call)))
+
+
+def excerpt(note: str, limit: int = 60) -> str:
+    """The beginning of a note on one line."""
+    line = " ".join(note.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shown_fields(fields: Sequence[FieldShown]) -> tuple[FieldShown, ...]:
+    """Only fields with a value: an empty line tells an agent nothing while it rings."""
+    return tuple(field for field in fields if field.value.strip())

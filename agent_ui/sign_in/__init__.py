@@ -1,0 +1,1 @@
+"""Sign-in, the choice of a device, the password, the language."""

@@ -1,0 +1,12 @@
+// What every page loads: the custom elements. They start themselves where the markup names them.
+
+import "./auto-form.js";
+import "./call-timer.js";
+import "./card-tabs.js";
+import "./connection-light.js";
+import "./hot-keys.js";
+import "./link-strip.js";
+import "./live.js";
+import "./note-editor.js";
+import "./ring-title.js";
+import "./ring-tone.js";

@@ -58,7 +58,7 @@ lab: $(VENV)/.dev ## a real Asterisk with callers and agents to play with
 bench: $(VENV)/.dev ## the quick benchmark, at most 4 minutes
 	@$(RUN)/python -m tests.bench
 
-golden: $(VENV)/.dev ## write the expected calls of the golden traces anew (review by git diff)
+golden: $(VENV)/.dev ## write golden traces, help and OpenAPI anew (review by git diff)
 	@$(RUN)/python -m tests.golden
 
 screens: $(VENV)/.dev laboratory ## take the screenshots of tests/browser/screens anew

@@ -15,6 +15,7 @@ from agent_ui.api import live as api_live
 from agent_ui.calls import commands as call_commands
 from agent_ui.calls import routes as call_routes
 from agent_ui.deps import Deps
+from agent_ui.desk import demo_phone
 from agent_ui.desk import routes as desk_routes
 from agent_ui.live import socket as live_socket
 from agent_ui.security import BodyLimit, SafeHeaders, undeclared
@@ -50,6 +51,8 @@ def create_app(deps: Deps, *, start: Callable[[], Awaitable[None]] | None = None
     for router in ROUTERS:
         # Flat, not `include_router`: one list in which every route shows its own door.
         app.router.routes.extend(router.routes)
+    if deps.settings.demo_pbxs:
+        app.router.routes.extend(demo_phone.router.routes)
     if deps.development:
         from agent_ui import development
 

@@ -236,12 +236,14 @@ def duration(seconds: float | timedelta | None) -> str:
 
 
 MASKED = re.compile(r"^(\+?[^*]*)(\*+)([^*]*)$")
+FIXED = re.compile(r"^(\+86)(10|2\d|[3-9]\d\d)(\d{3,4})(\d{4})$")
 
 
 def phone(number: str) -> str:
     """A number with the spaces that people read it by; nothing but spaces is added.
 
-    A Chinese mobile number is 138 0013 8000; a masked number parts where the mask begins and ends.
+    A Chinese mobile number is 138 0013 8000, a fixed one 20 6123 8899 behind +86; a masked number
+    parts where the mask begins and ends.
     """
     masked = MASKED.match(number)
     if masked:
@@ -250,4 +252,5 @@ def phone(number: str) -> str:
         return f"{number[:3]} {number[3:7]} {number[7:]}"
     if len(number) == 14 and number.startswith("+861") and number[1:].isdecimal():
         return f"+86 {number[3:6]} {number[6:10]} {number[10:]}"
-    return number
+    fixed = FIXED.match(number)
+    return " ".join(fixed.groups()) if fixed else number

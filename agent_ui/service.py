@@ -170,6 +170,7 @@ def assemble(
         pop_files=pop_files,
         zone=settings.zone,
         now=now,
+        demo_pbxs=settings.demo_pbxs,
     )
     redraw = Redraw(desk=desk, renderer=renderer, settled=settled, seq=lambda: bus.seq, now=now)
     return Deps(

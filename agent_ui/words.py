@@ -82,6 +82,13 @@ CONFIDENCES: Mapping[Confidence, str] = {
     Confidence.GAP: N_("A part of it was not seen"),
 }
 
+PHONES: Mapping[AgentState, str] = {
+    AgentState.READY: N_("On the hook"),
+    AgentState.RINGING: N_("It rings: lift it"),
+    AgentState.TALKING: N_("Off the hook"),
+}
+"""What the drawn phone of the demonstration does."""
+
 CALLERS: Mapping[Recognised, str] = {
     Recognised.KNOWN: N_("Customer without a name"),
     Recognised.SEVERAL: N_("Several customers with this number"),

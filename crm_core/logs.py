@@ -53,5 +53,5 @@ def configure(level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for chatty in ("uvicorn.access", "aiosqlite", "asyncio", "panoramisk"):
+    for chatty in ("uvicorn.access", "aiosqlite", "alembic", "asyncio", "panoramisk"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

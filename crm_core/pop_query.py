@@ -249,7 +249,14 @@ class PostgresPopQuery:
             except BaseException:
                 connection.terminate()
                 raise
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as wrong:
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            # a server that dies at the wrong moment leaves asyncpg's own state in disorder
+            asyncpg.InternalClientError,
+        ) as wrong:
             self._away_until = time.monotonic() + self._away_seconds
             raise Unavailable(f"the database cannot be read: {wrong}") from None
         self._free.append(connection)

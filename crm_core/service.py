@@ -15,7 +15,8 @@ from crm_core.bus import Bus, Envelope
 from crm_core.call_log.resuming import feed_state, known_boots, open_calls
 from crm_core.centre.holders import HolderBook
 from crm_core.centre.queries import holdings, people
-from crm_core.commands import FeedPosition, KnownBoots, OpenCalls
+from crm_core.centre.setup import switch_plan
+from crm_core.commands import FeedPosition, KnownBoots, OpenCalls, PlanOf
 from crm_core.db import reading
 from crm_core.db_trouble import is_away, sentence
 from crm_core.lease import lease_of
@@ -64,6 +65,7 @@ class CrmCore:
         self._bus.answer(
             FeedPosition, lambda asked: self._recorded(feed_state, asked.pbx, asked.feed)
         )
+        self._bus.answer(PlanOf, lambda asked: self._read(switch_plan, asked.pbx))
 
     async def stop(self) -> None:
         """Write what is still held, give the lease back."""

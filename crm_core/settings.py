@@ -7,6 +7,7 @@ from a file: `ZUOXI_SECRET_KEY_FILE=/run/secrets/key` (a list: one entry a line)
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crm_core.errors import SettingError
 from crm_core.ids import PbxId
+
+_PBX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""It stands in the names of files and folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,11 @@ def pbx_url(text: str) -> PbxUrl:
         raise SettingError(
             "ZUOXI_PBX_URLS: an entry looks like ami://user:secret@host:5038/name; "
             f"this one lacks a part: {parts.hostname or '(no host)'}/{name or '(no name)'}"
+        )
+    if not _PBX_NAME.fullmatch(name):
+        raise SettingError(
+            "ZUOXI_PBX_URLS: the name of a PBX is letters, digits, dot, dash and underscore; "
+            f"{name!r} is not"
         )
     try:
         port = parts.port or (5039 if parts.scheme == "amis" else 5038)
@@ -158,6 +167,11 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             raise SettingError("ZUOXI_PBX_URLS: two entries end in the same name")
         return found
+
+    @property
+    def demo_pbxs(self) -> frozenset[PbxId]:
+        """The demonstration, where it is one of the PBXs: its phones are drawn on the desk."""
+        return frozenset(entry.pbx for entry in self.pbxs if entry.demo)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -21,13 +21,21 @@ from crm_core.commands import (
 )
 from crm_core.errors import Invalid, Unavailable
 from crm_core.ids import CallId, PbxId
-from telephony.ami.actions import Action, Hangup, QueueAdd, QueuePause, QueueRemove
+from telephony.ami.actions import Action, Hangup, QueueAdd, QueuePause, QueueRemove, Redirect
 from telephony.ami.link import Answer
 
 log = logging.getLogger("zuoxi.telephony")
 
 DONE_ALREADY = ("Already there", "Not there", "No such channel")
 """How Asterisk's messages end when there was nothing left to do (22.10.1)."""
+
+
+ALWAYS = (PauseMember, UnpauseMember)
+"""Done with or without the lease: an agent who went for lunch must not be rung."""
+
+NOT_OURS = (
+    "Not done: this Zuoxi has lost its hold on the records and asks for it again. Try once more."
+)
 
 
 class Pbx(Protocol):
@@ -39,9 +47,14 @@ class Pbx(Protocol):
 
 
 class Commands:
-    """Answers commands on the bus for every PBX of this process."""
+    """Answers commands on the bus for every PBX of this process.
 
-    def __init__(self, bus: Bus) -> None:
+    `allowed` says whether this process still has the lease on the records: without it another one may
+    be at work, and only what is the same when both do it is done (`ALWAYS`).
+    """
+
+    def __init__(self, bus: Bus, allowed: Callable[[], bool] = lambda: True) -> None:
+        self.allowed = allowed
         self._pbxs: dict[PbxId, Pbx] = {}
         for kind in _ACTIONS:
             bus.answer(kind, self._do)
@@ -50,14 +63,23 @@ class Commands:
         """From now on commands for this PBX go there."""
         self._pbxs[pbx] = by
 
+    def at(self, pbx: PbxId) -> Pbx:
+        """Who serves this PBX."""
+        return self._pbxs[pbx]
+
     async def _do(self, command: Command) -> Done:
         pbx = self._pbxs.get(command.pbx)
         if pbx is None:
             return Done(refused=f"there is no PBX {command.pbx} here")
+        if not isinstance(command, ALWAYS) and not self.allowed():
+            return Done(refused=NOT_OURS)
         try:
             actions = _ACTIONS[type(command)](command, pbx)
             for action in actions:
                 answer = await pbx.control(action)
+                if not answer.ok and isinstance(action, Redirect):
+                    # However it is told afterwards: what an agent hangs up must end.
+                    answer = await pbx.control(Hangup(channel=action.channel))
                 if not answer.ok and not answer.message.endswith(DONE_ALREADY):
                     return Done(refused=answer.message or "Asterisk refused without a reason")
         except (Invalid, Unavailable) as wrong:
@@ -65,10 +87,16 @@ class Commands:
         return Done()
 
 
+HANG_UP_CONTEXT = "zuoxi-hang-up"
+"""A channel that is sent there hangs up; so it does where an Asterisk has no such context."""
+
+
 def _hang_up(command: HangUp, pbx: Pbx) -> list[Action]:
     if command.leg is not None:
+        # AMI's Hangup of an agent's leg is told as the caller's (AgentComplete `caller`,
+        # COMPLETECALLER); a leg that is sent away is told as the agent's, by both (22.10.1).
         channel = pbx.leg_channel(command.call, command.leg)
-        return [Hangup(channel=channel)] if channel is not None else []
+        return [Redirect(channel=channel, context=HANG_UP_CONTEXT)] if channel is not None else []
     return [Hangup(channel=channel) for channel in pbx.channels_of(command.call)]
 
 

@@ -1,8 +1,9 @@
 """Every name that Zuoxi shares with `asterisk_conf/`, and the files it writes for Asterisk.
 
-`asterisk_conf/*.conf` is the same everywhere. What differs from site to site (addresses, secrets)
-and what pages change (queues, hotlines, seats) is rendered here and `#include`d there. Members of
-queues are never in a file: they come, pause and go over AMI.
+`asterisk_conf/*.conf` is the same everywhere and `#include`s two kinds of generated files. What differs
+from site to site (addresses, secrets, carriers) is made once, by whoever sets the machine up; what
+pages change (queues, hotlines, seats) is written by the product while it runs (`plan_writer`).
+Members of queues are never in a file: they come, pause and go over AMI.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, SwitchPlan
 from crm_core.errors import Invalid
 from telephony.dialplan_templates import GENERATED as GENERATED
+from telephony.dialplan_templates import PLAN_FILES as PLAN_FILES
+from telephony.dialplan_templates import SITE_FILES as SITE_FILES
 
 INBOUND_CONTEXT: Final = "zuoxi-inbound"
 """Where carriers enter: filters what a caller can choose, then goes to the hotline."""
@@ -74,7 +77,9 @@ SHARED_NAMES: Final = (
 )
 
 GENERATED_FOLDER: Final = "zuoxi"
-"""Below Asterisk's own folder (`/etc/asterisk`); `ZUOXI_ASTERISK_CONF` is that place."""
+"""Plan files, below Asterisk's own folder (`/etc/asterisk`); `ZUOXI_ASTERISK_CONF` is that place."""
+SITE_FOLDER: Final = "zuoxi-site"
+"""Site files, beside it. The product neither writes nor reads there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,29 +113,16 @@ class Changes:
     """Something changed that Asterisk reads only when it starts."""
 
 
-def render(plan: SwitchPlan, site: Site) -> dict[str, str]:
-    """The generated files, name → content. Raises `Invalid` with a sentence on any doubtful value."""
-    _check_site(site)
+def render_plan(plan: SwitchPlan) -> dict[str, str]:
+    """What `plan` says, name → content. Raises `Invalid` with a sentence on any doubtful value."""
     _check_plan(plan)
-    words: dict[str, object] = {
-        "plan": plan,
-        "site": site,
-        "endpoint_of": _endpoint_of,
-        "INBOUND": INBOUND_CONTEXT,
-        "HOTLINES": HOTLINES_CONTEXT,
-        "SEATS": SEATS_CONTEXT,
-        "QUEUE": QUEUE_ROUTINE,
-        "DIAL": DIAL_ROUTINE,
-        "EVENTS": EVENTS_ACCOUNT,
-        "CONTROL": CONTROL_ACCOUNT,
-        "QUEUE_TEMPLATE": QUEUE_TEMPLATE,
-        "TRUNK_TEMPLATE": TRUNK_TEMPLATE,
-        "SEAT_TEMPLATE": SEAT_TEMPLATE,
-        "AOR_TEMPLATE": AOR_TEMPLATE,
-        "AUTH_TEMPLATE": AUTH_TEMPLATE,
-        "ANSWER_FIRST": ANSWER_FIRST_VARIABLE,
-    }
-    return {name: _template(name).render(words) for name in GENERATED}
+    return {name: _template(name).render({**_NAMES, "plan": plan}) for name in PLAN_FILES}
+
+
+def render_site(site: Site) -> dict[str, str]:
+    """What belongs to the machine, name → content. Raises `Invalid` like `render_plan`."""
+    _check_site(site)
+    return {name: _template(name).render({**_NAMES, "site": site}) for name in SITE_FILES}
 
 
 def write(files: Mapping[str, str], folder: Path) -> Changes:
@@ -138,7 +130,7 @@ def write(files: Mapping[str, str], folder: Path) -> Changes:
     folder.mkdir(parents=True, exist_ok=True)
     changed = tuple(name for name, text in files.items() if _differs(folder / name, text))
     for name in changed:
-        _replace(folder / name, files[name])
+        replace(folder / name, files[name])
     if changed:
         _sync_folder(folder)
     modules = (GENERATED[name].module for name in changed)
@@ -156,7 +148,8 @@ def _differs(path: Path, text: str) -> bool:
         return True
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
+    """The file whole, or as it was. Raises `OSError`."""
     # Readable for the folder's group: Asterisk is another user, and these files hold secrets.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -320,6 +313,23 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+_NAMES: Final[Mapping[str, object]] = {
+    "endpoint_of": _endpoint_of,
+    "HOTLINES": HOTLINES_CONTEXT,
+    "SEATS": SEATS_CONTEXT,
+    "QUEUE": QUEUE_ROUTINE,
+    "DIAL": DIAL_ROUTINE,
+    "EVENTS": EVENTS_ACCOUNT,
+    "CONTROL": CONTROL_ACCOUNT,
+    "QUEUE_TEMPLATE": QUEUE_TEMPLATE,
+    "TRUNK_TEMPLATE": TRUNK_TEMPLATE,
+    "SEAT_TEMPLATE": SEAT_TEMPLATE,
+    "AOR_TEMPLATE": AOR_TEMPLATE,
+    "AUTH_TEMPLATE": AUTH_TEMPLATE,
+    "ANSWER_FIRST": ANSWER_FIRST_VARIABLE,
+}
 
 
 @cache

@@ -1,7 +1,9 @@
 """The generated files of Asterisk as Jinja2 templates; `telephony.dialplan` fills and writes them.
 
-Sections marked `(+)` add to one of `asterisk_conf/`, which includes these files last. Every value
-passes `dialplan`'s escaping; the names in capitals are constants of that module.
+`SITE_FILES` belong to the machine and are made once, when it is set up; `PLAN_FILES` are what pages and
+set-up files change, rendered from the `SwitchPlan` alone. Sections marked `(+)` add to one of
+`asterisk_conf/`, which includes these files last. Every value passes `dialplan`'s escaping; the names
+in capitals are constants of that module.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ class Generated:
     module: str | None = None
     """What `Reload` calls the reader of this file."""
     at_start_only: bool = False
+    part_of: str | None = None
+    """Plan files: the file of `asterisk_conf/` that includes it; Asterisk's parser reads them as one."""
 
 
-GENERATED: Final[Mapping[str, Generated]] = {
+SITE_FILES: Final[Mapping[str, Generated]] = {
     "zuoxi-asterisk.conf": Generated(
         at_start_only=True,
         template="""\
@@ -68,6 +72,22 @@ endpoint = zuoxi-trunk
 match = {{ network }}
 {% endfor %}
 {% endif %}
+""",
+    ),
+    "zuoxi-globals.conf": Generated(
+        module="pbx_config",
+        template="""\
+[globals](+)
+{{ ANSWER_FIRST }} = {{ "yes" if site.answer_first else "no" }}
+""",
+    ),
+}
+
+PLAN_FILES: Final[Mapping[str, Generated]] = {
+    "zuoxi-seats.conf": Generated(
+        module="res_pjsip",
+        part_of="pjsip.conf",
+        template="""\
 {% for seat in plan.seats %}
 
 [{{ endpoint_of(seat) }}]({{ SEAT_TEMPLATE }})
@@ -93,6 +113,7 @@ password = {{ seat.secret }}
     ),
     "zuoxi-queues.conf": Generated(
         module="app_queue",
+        part_of="queues.conf",
         template="""\
 {% for queue in plan.queues %}
 
@@ -109,10 +130,8 @@ announce-frequency = {{ 60 if queue.announce_position else 0 }}
     ),
     "zuoxi-extensions.conf": Generated(
         module="pbx_config",
+        part_of="extensions.conf",
         template="""\
-[globals](+)
-{{ ANSWER_FIRST }} = {{ "yes" if site.answer_first else "no" }}
-
 [{{ HOTLINES }}](+)
 {% for line in plan.hotlines %}
 {% for queue in plan.queues if queue.name == line.queue %}
@@ -127,3 +146,5 @@ exten => {{ seat.extension }},1,Gosub({{ DIAL }},s,1({{ seat.interface }},{{ sea
 """,
     ),
 }
+
+GENERATED: Final[Mapping[str, Generated]] = {**SITE_FILES, **PLAN_FILES}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, cast, get_args
 
 from crm_core.events import Event, Member, QueueMemberGone, QueueMemberSeen
 from crm_core.ids import PbxId
 from telephony.ami import messages as ami
 
-_TELLING = (
-    ami.QueueMemberItem,
-    ami.QueueMemberAdded,
-    ami.QueueMemberStatus,
-    ami.QueueMemberPause,
-)
+_Telling = ami.QueueMemberItem | ami.QueueMemberAdded | ami.QueueMemberStatus | ami.QueueMemberPause
+_TELLING: frozenset[type[ami.AmiMessage]] = frozenset(get_args(_Telling))
 
 
 class MemberBook:
@@ -22,14 +19,17 @@ class MemberBook:
     QueueMemberStatus comes once per queue for each change of a device's state: most tell nothing.
     """
 
+    HEARS: Final = _TELLING | {ami.QueueMemberRemoved, ami.SnapshotBegan, ami.SnapshotEnded}
+    """All other kinds of message tell nothing about members."""
+
     def __init__(self, pbx: PbxId) -> None:
         self._pbx = pbx
         self._members: dict[tuple[str, str], QueueMemberSeen] = {}
         self._in_snapshot: set[tuple[str, str]] | None = None
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
-        if isinstance(message, _TELLING):
-            return self._seen(message)
+        if type(message) in _TELLING:
+            return self._seen(cast("_Telling", message))
         if isinstance(message, ami.QueueMemberRemoved):
             return self._gone(message.at, (message.queue or "", message.interface or ""))
         if isinstance(message, ami.SnapshotBegan):
@@ -40,33 +40,29 @@ class MemberBook:
             return [event for key in missing for event in self._gone(message.at, key)]
         return []
 
-    def _seen(
-        self,
-        message: ami.QueueMemberItem
-        | ami.QueueMemberAdded
-        | ami.QueueMemberStatus
-        | ami.QueueMemberPause,
-    ) -> list[Event]:
+    def _seen(self, message: _Telling) -> list[Event]:
         if not message.queue or not message.interface:
             return []
         key = (message.queue, message.interface)
-        seen = QueueMemberSeen(
+        if self._in_snapshot is not None:
+            self._in_snapshot.add(key)
+        reason = message.paused_reason if message.paused else None
+        former = self._members.get(key)
+        if (
+            former is not None
+            and former.member.name == message.member_name
+            and (former.paused, former.pause_reason) == (message.paused, reason)
+            and not isinstance(message, ami.QueueMemberItem)
+        ):
+            return []
+        seen = self._members[key] = QueueMemberSeen(
             at=message.at,
             pbx=self._pbx,
             queue=message.queue,
             member=Member(interface=message.interface, name=message.member_name),
             paused=message.paused,
-            pause_reason=message.paused_reason if message.paused else None,
+            pause_reason=reason,
         )
-        former, self._members[key] = self._members.get(key), seen
-        if self._in_snapshot is not None:
-            self._in_snapshot.add(key)
-        repeated = former is not None and (
-            (former.member, former.paused, former.pause_reason)
-            == (seen.member, seen.paused, seen.pause_reason)
-        )
-        if repeated and not isinstance(message, ami.QueueMemberItem):
-            return []
         return [seen]
 
     def _gone(self, at: datetime, key: tuple[str, str]) -> list[Event]:

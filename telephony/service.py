@@ -90,6 +90,8 @@ class TelephonyService:
         self._recorder = FlightRecorder(var / "flight", pbx.pbx, now)
         self._connection = 0
         self._tracker: CallTracker | None = None
+        self._hears = ami.names_of({ami.FullyBooted, *MemberBook.HEARS})
+        """Names of the events that can tell us something: no other is parsed."""
         self._members = MemberBook(pbx.pbx)
         self._boots: list[KnownBoot] = []
         self._boot: KnownBoot | None = None
@@ -129,6 +131,8 @@ class TelephonyService:
                 self._events.connect()
                 self._control.connect()
         finally:
+            if self._resyncing is not None:
+                self._resyncing.cancel()
             await self._events.close_and_wait()
             await self._control.close_and_wait()
             self._recorder.close()
@@ -145,7 +149,7 @@ class TelephonyService:
             tls=self.pbx.tls,
             patience=self._patience,
             on_message=self._raw if reads else None,
-            on_state=self._link_state if reads else None,
+            on_state=self._link_state if reads else self._control_state,
             on_bytes=self._bytes if reads else None,
             on_connection=self._connection_changed if reads else None,
         )
@@ -178,7 +182,7 @@ class TelephonyService:
 
     def _raw(self, raw: bytes) -> None:
         try:
-            message = ami.parse(raw, self._received_at or self._now())
+            message = ami.parse(raw, self._received_at or self._now(), wanted=self._hears)
         except ami.Malformed as wrong:
             self.quarantined += 1
             log.warning("a message was put into quarantine (%s); looking again", wrong)
@@ -198,8 +202,9 @@ class TelephonyService:
             self._look_again()
 
     def _feed(self, message: ami.AmiMessage) -> None:
-        for event in self._members.feed(message):
-            self._bus.publish(event)
+        if type(message) in MemberBook.HEARS:
+            for event in self._members.feed(message):
+                self._bus.publish(event)
         if self._tracker is not None:
             for event in self._tracker.feed(message):
                 self._bus.publish(event)
@@ -226,6 +231,12 @@ class TelephonyService:
             self._heard_until = self._received_at
             self._feed(ami.LinkLost(self._now(), True))
         self._publish(LinkChanged, state=state, reason=reason)
+
+    def _control_state(self, state: LinkState, reason: str | None) -> None:
+        # Of the two sessions the events' may be back first. What was asked of Asterisk until now was
+        # refused; told again that the link is up, who asked (membership) asks again.
+        if state is LinkState.UP and self._listening:
+            self._publish(LinkChanged, state=LinkState.UP)
 
     async def _resync(self, after: float = 0.0) -> None:
         await asyncio.sleep(after)
@@ -260,6 +271,7 @@ class TelephonyService:
             for fact in [fact for call in open_calls for fact in call.facts]:
                 self._bus.publish(fact)
             self._tracker = CallTracker(self.pbx.pbx, boot.boot, open_calls, OUR_CONTEXTS)
+            self._hears |= ami.names_of(self._tracker.hears)
         self._boot_known.set()
         self._feed(ami.SnapshotBegan(self._now(), True, boot.boot))
         await ask_snapshot(self._request)

@@ -1,10 +1,13 @@
-"""Golden traces: recordings of a real Asterisk, and the calls that they must become.
+"""What is compared with a committed copy: golden traces, every `--help`, the description of the API.
 
-`python -m tests.golden` writes every `expected.jsonl` anew; review the change by `git diff`.
+Golden traces are recordings of a real Asterisk, and the calls that they must become.
+`python -m tests.golden` writes all of it anew; review the change by `git diff`.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,6 +23,53 @@ from telephony.service import OUR_CONTEXTS
 
 TRACES = Path(__file__).parent / "traces"
 EXPECTED = "expected.jsonl"
+HELP = Path(__file__).parent / "help"
+OPENAPI = Path(__file__).parent / "openapi.json"
+
+HELP_OF: tuple[tuple[str, ...], ...] = (
+    (),
+    ("run",),
+    ("demo",),
+    ("migrate",),
+    *(("user", what) for what in ("add", "passwd", "disable", "list")),
+    ("user",),
+    ("token",),
+    ("token", "create"),
+    ("import",),
+    ("import", "setup"),
+    ("import", "customers"),
+    ("record",),
+    ("replay",),
+    ("reconcile",),
+)
+"""Every command of `zuoxi`."""
+
+
+def help_of(command: tuple[str, ...]) -> str:
+    """What `--help` prints on a terminal of a hundred columns."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zuoxi", *command, "--help"],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "COLUMNS": "100", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def openapi() -> bytes:
+    """The description of `/api/v1`, as `GET /api/v1/openapi.json` answers it, indented."""
+    from fastapi import FastAPI
+
+    from agent_ui.api.docs import description_of
+    from agent_ui.app import ROUTERS
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
+    found = description_of(app)
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def stories() -> list[str]:
@@ -61,6 +111,11 @@ def messages_of(story: str) -> list[AmiMessage]:
 def main() -> int:
     for story in stories():
         (TRACES / story / EXPECTED).write_bytes(as_lines(calls_of(story)))
+    HELP.mkdir(exist_ok=True)
+    for command in HELP_OF:
+        name = "-".join(command) or "zuoxi"
+        (HELP / f"{name}.txt").write_text(help_of(command), encoding="utf-8")
+    OPENAPI.write_bytes(openapi())
     return 0
 
 

@@ -96,7 +96,10 @@ async def say_who(request: Request, visit: Who, call_id: str) -> Response:
     call = CallId(call_id[:64])
     if given.get("customer") not in (None, ""):
         viewer.require(Permission.WRITE_NOTES)
-        _publish(deps, await _choose(deps, viewer, call, CustomerId(_whole(given, "customer"))))
+        customer = CustomerId(_whole(given, "customer"))
+        event = await _choose(deps, viewer, call, customer)
+        deps.pop_files.choose(call, customer)
+        _publish(deps, event)
     else:
         viewer.require(Permission.WRITE_CUSTOMERS)
         _publish(deps, await _create(deps, viewer, call, given))

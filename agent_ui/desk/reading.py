@@ -38,12 +38,14 @@ from crm_core.call_log.queries import calls_today_of
 from crm_core.customers.fields import readable_keys
 from crm_core.db import reading
 from crm_core.events import AgentState, Direction
-from crm_core.ids import CallId
+from crm_core.ids import CallId, PbxId
 from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
-from crm_core.wrap_up.queries import contact_record, dispositions_of
+from crm_core.wrap_up.queries import calls_without_note, contact_record, dispositions_of
 
 SHOWN_CALLS = 30
 """Lines of the own day."""
+KEPT_CARDS = 5
+"""Cards of past calls that wait for their note, the newest ones."""
 
 
 class DeskReader:
@@ -58,10 +60,12 @@ class DeskReader:
         pop_files: PopFiles,
         zone: ZoneInfo,
         now: Callable[[], datetime],
+        demo_pbxs: frozenset[PbxId] = frozenset(),
     ) -> None:
         self._engine, self._board = engine, board
         self._directory, self._pop_files = directory, pop_files
         self._zone, self._now = zone, now
+        self._demo_pbxs = demo_pbxs
 
     def agent(self, viewer: Viewer) -> LiveAgent | None:
         """The viewer as an agent with a device, or None."""
@@ -77,7 +81,8 @@ class DeskReader:
         return None
 
     def value(self, region: Region, viewer: Viewer, language: str) -> tuple[Any] | None:
-        """The value of a region that needs no database, in a tuple; None: nothing to draw."""
+        """The value of a region that needs no database, in a tuple; None: nothing to draw
+        (no device is held; no phone is drawn for a real PBX)."""
         agent = self.agent(viewer)
         if agent is None:
             return None
@@ -94,6 +99,9 @@ class DeskReader:
                 return (bars,)
             case Region.SCREEN_POPS:
                 return (self._screen_pops(agent, viewer, language),)
+            case Region.DEMO_PHONE:
+                drawn = agent.pbx in self._demo_pbxs
+                return (view.demo_phone(self._board, agent),) if drawn else None
             case _:
                 raise AssertionError(f"{region} is read from the database")
 
@@ -158,12 +166,14 @@ class DeskReader:
 
     def _party(self, live: LiveCall, viewer: Viewer) -> Party:
         known = self._pop_files.known(live.call) or NOTHING
-        one = callers.chosen(callers.seen_customers(known, self._directory.fields, viewer), None)
+        customers = callers.seen_customers(known, self._directory.fields, viewer)
+        one = callers.chosen(customers, self._pop_files.chosen(live.call))
         hotline = self._directory.hotline(live.pbx, live.called_number)
         number = self._pop_files.number_of(live)
         internal = live.direction is Direction.INTERNAL
         return Party(
             name=one.get("name") if one else None,
+            several=one is None and len(customers) > 1,
             number=live.called_number if internal else number_for(viewer, number),
             hotline=hotline.name if hotline else "",
             queue=self._directory.title(live.pbx, live.queue),
@@ -178,11 +188,23 @@ class DeskReader:
             await self._card(connection, live, state, since, viewer, language)
             for live, state, since in self._calls_with_cards(agent)
         ]
-        last = agent.last_call
-        if last is not None and all(card.call != last for card in cards):
-            after = await self._after_call(connection, agent, last, viewer, language)
+        for call in await self._to_be_noted(connection, agent, viewer, {c.call for c in cards}):
+            after = await self._after_call(connection, agent, call, viewer, language)
             cards += [after] if after is not None else []
         return view.ordered(cards)
+
+    async def _to_be_noted(
+        self, connection: AsyncConnection, agent: LiveAgent, viewer: Viewer, live: set[CallId]
+    ) -> list[CallId]:
+        """Calls of today, or of a shift that began yesterday, whose note is not submitted."""
+        if not viewer.may(Permission.WRITE_NOTES):
+            return []
+        since = min(self._today(), agent.signed_in_at)
+        limit = KEPT_CARDS + len(live)
+        waiting = list(await calls_without_note(connection, agent.user, since, limit))
+        if agent.last_call is not None and agent.last_call not in waiting:
+            waiting.insert(0, agent.last_call)  # its rows may not be written yet
+        return [call for call in waiting if call not in live][:KEPT_CARDS]
 
     def _calls_with_cards(
         self, agent: LiveAgent
@@ -238,14 +260,15 @@ class DeskReader:
         """The card of the conversation that is over, until its note is submitted."""
         record = await contact_record(connection, call, agent.user)
         live = self._board.calls.get(call)
-        if (record is not None and record.submitted) or not viewer.may(Permission.WRITE_NOTES):
+        if record is not None and record.submitted:
             return None
+        since = agent.since
         if live is None:
             detail = await read_call(connection, call)
             if detail is None:
                 return None
-            live = _as_it_was(detail)
-        return await self._card(connection, live, AgentState.WRAP_UP, agent.since, viewer, language)
+            live, since = _as_it_was(detail), detail.ended_at or detail.started_at
+        return await self._card(connection, live, AgentState.WRAP_UP, since, viewer, language)
 
     async def _note(
         self,
@@ -280,14 +303,16 @@ class DeskReader:
         )
         return note, record.customer_id
 
+    def _today(self) -> datetime:
+        """When the day of the site began."""
+        now = self._now().astimezone(self._zone)
+        return now.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
     # --- the own day ------------------------------------------------------------------------------
 
     async def _my_day(self, connection: AsyncConnection, viewer: Viewer, language: str) -> MyDay:
         assert viewer.user_id is not None
-        today = (
-            self._now().astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        )
-        since = today.astimezone(UTC)
+        since = self._today()
         taken = await calls_today_of(connection, viewer.user_id, since)
         missed = await missed_by(connection, viewer.user_id, since)
         reads = "name" in readable_keys(self._directory.fields, viewer)

@@ -44,10 +44,11 @@ async def desk(request: Request, visit: Who) -> Response:
     if pending is not None:
         await pending
     values = await deps.desk.read(SLOW, visit.who, visit.language)
+    if deps.desk.agent(visit.who) is None:  # signed out while the page was read
+        return RedirectResponse("/device", 303)
     for region in set(Region) - SLOW:
         value = deps.desk.value(region, visit.who, visit.language)
-        if value is None:  # signed out while the page was read
-            return RedirectResponse("/device", 303)
-        values[region] = value[0]
+        if value is not None:
+            values[region] = value[0]
     parts = {DRAWINGS[region].variable: value for region, value in values.items()}
     return page(request, visit, "desk/page.html", DeskPage(seq=seq, **parts))

@@ -70,6 +70,8 @@ class CallBar:
     """The stopwatch starts here."""
     name: str | None
     """The customer's; None: not known."""
+    several: bool = False
+    """Several customers share the number, and none was chosen yet."""
     number: str | None
     """The other party's; None: withheld."""
     hotline: str = ""
@@ -298,6 +300,14 @@ class MyDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPhone:
+    """Region `demo-phone`: the drawn phone. `state` is ready, ringing or talking."""
+
+    extension: str
+    state: AgentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskPage:
     """`desk/page.html`: the whole desk, region by region."""
 
@@ -310,6 +320,8 @@ class DeskPage:
     day: MyDay
     seq: str
     """The board's sequence: the socket goes on from here."""
+    phone: DemoPhone | None = None
+    """None: a real phone stands beside the desk."""
 
 
 # --- from the live board --------------------------------------------------------------------------
@@ -357,11 +369,23 @@ def connection(link: LiveLink | None, at: datetime) -> Connection:
     )
 
 
+def demo_phone(board: LiveBoard, agent: LiveAgent) -> DemoPhone:
+    """What the drawn phone does, by the calls at it; the link to the PBX does not matter to it."""
+    calls = board.calls_at(agent.pbx, agent.interface)
+    state = AgentState.READY
+    if any(call.talk_of(agent.interface) for call in calls):
+        state = AgentState.TALKING
+    elif any(call.offer_at(agent.interface) for call in calls):
+        state = AgentState.RINGING
+    return DemoPhone(extension=agent.interface.rpartition("/")[2], state=state)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
     """The other side of a call and the way it came, looked up and masked by the server."""
 
     name: str | None
+    several: bool = False
     number: str | None
     hotline: str = ""
     queue: str = ""
@@ -393,6 +417,7 @@ def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> Ca
         state=AgentState.RINGING if talk is None and not call.answered else AgentState.TALKING,
         since=talk.since if talk is not None else call.started_at,
         name=party.name,
+        several=party.several,
         number=party.number,
         hotline=party.hotline,
         queue=party.queue,
@@ -402,8 +427,14 @@ def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> Ca
 
 
 def ordered(cards: Iterable[CallCard]) -> tuple[CallCard, ...]:
-    """Cards as their tabs stand: in the order in which the calls came, so that none ever moves."""
-    return tuple(sorted(cards, key=lambda card: (card.since, card.call)))
+    """Cards as their tabs stand: calls that live in the order they came, then those that wait for
+    their note, the newest first: a call that ends stays where it was."""
+
+    def place(card: CallCard) -> tuple[bool, float, CallId]:
+        over, since = card.state is AgentState.WRAP_UP, card.since.timestamp()
+        return over, -since if over else since, card.call
+
+    return tuple(sorted(cards, key=place))
 
 
 def excerpt(note: str, limit: int = 60) -> str:

@@ -44,6 +44,7 @@ class PopFiles:
     def __init__(self, query: PopQuery, directory: Directory, region: str) -> None:
         self._query, self._directory, self._region = query, directory, region
         self._asked: OrderedDict[CallId, asyncio.Future[Known]] = OrderedDict()
+        self._chosen: OrderedDict[CallId, CustomerId] = OrderedDict()
 
     def ask(self, live: LiveCall) -> asyncio.Future[Known]:
         """The answer for this call, begun now unless it was before. Never fails."""
@@ -58,6 +59,15 @@ class PopFiles:
         """The answer if it is here already."""
         asked = self._asked.get(call)
         return asked.result() if asked is not None and asked.done() else None
+
+    def choose(self, call: CallId, customer: CustomerId) -> None:
+        """An agent said which of several customers it is."""
+        self._chosen[call] = customer
+        if len(self._chosen) > KEPT:
+            self._chosen.popitem(last=False)
+
+    def chosen(self, call: CallId) -> CustomerId | None:
+        return self._chosen.get(call)
 
     def forget(self, call: CallId) -> None:
         """The next one who asks gets a new answer."""

@@ -41,6 +41,8 @@ class Region(StrEnum):
     CARDS = "cards"
     """Who and what, one card per call."""
     MY_CALLS = "my-calls"
+    DEMO_PHONE = "demo-phone"
+    """Only at a desk whose PBX is the demonstration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ DRAWINGS: Mapping[Region, Drawing] = {
     Region.SCREEN_POPS: Drawing(template="desk/screen_pops.html", variable="pops"),
     Region.CARDS: Drawing(template="desk/cards.html", variable="cards"),
     Region.MY_CALLS: Drawing(template="desk/my_calls.html", variable="day"),
+    Region.DEMO_PHONE: Drawing(template="desk/demo_phone.html", variable="phone"),
 }
 """`variable` is the name of the value in the template, and of the field of `DeskPage`."""
 
@@ -69,18 +72,14 @@ R = Region
 REGIONS: Mapping[type[Event], frozenset[Region]] = {
     CallQueued: frozenset({R.QUEUE_CHIPS}),
     CallLeftQueue: frozenset({R.QUEUE_CHIPS}),
-    CallOffered: frozenset({R.SCREEN_POPS, R.AGENT_STATE}),
-    OfferEnded: frozenset({R.SCREEN_POPS, R.AGENT_STATE, R.MY_CALLS}),
-    CallPlaced: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE}),
-    CallAnswered: frozenset(
-        {R.SCREEN_POPS, R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.QUEUE_CHIPS, R.MY_CALLS}
-    ),
-    ConversationEnded: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.MY_CALLS}),
-    CallEnded: frozenset(
-        {R.SCREEN_POPS, R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.QUEUE_CHIPS, R.MY_CALLS}
-    ),
-    ContactRecorded: frozenset({R.CARDS, R.MY_CALLS}),
-    CustomerChanged: frozenset({R.CARDS}),
+    CallOffered: frozenset({R.SCREEN_POPS, R.AGENT_STATE, R.DEMO_PHONE}),
+    OfferEnded: frozenset({R.SCREEN_POPS, R.AGENT_STATE, R.MY_CALLS, R.DEMO_PHONE}),
+    CallPlaced: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.DEMO_PHONE}),
+    CallAnswered: EVERY_REGION - {R.CONNECTION},
+    ConversationEnded: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.MY_CALLS, R.DEMO_PHONE}),
+    CallEnded: EVERY_REGION - {R.CONNECTION},
+    ContactRecorded: frozenset({R.CALL_BAR, R.CARDS, R.MY_CALLS}),
+    CustomerChanged: frozenset({R.CARDS, R.CALL_BAR}),
     AgentSignedIn: EVERY_REGION,
     AgentSignedOut: EVERY_REGION,
     # Everything on the desk that Asterisk told becomes *unknown*, or is believed again.

@@ -7,6 +7,7 @@ transaction nothing is believed. Every statement is an upsert; writing a batch t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -106,6 +107,7 @@ class CallWriter:
     async def _write_calls(self, connection: AsyncConnection, calls: dict[CallId, Kept]) -> None:
         records: dict[CallId, CallRecord] = {}
         for call, kept in calls.items():
+            await asyncio.sleep(0)  # a ringing phone waits for one call's rows, not for a batch's
             try:
                 records[call] = record(tuple(kept.facts.values()))
             except Exception:
@@ -114,6 +116,7 @@ class CallWriter:
         await self._find_owners(connection, calls, records)
         changes = []
         for call, rec in records.items():
+            await asyncio.sleep(0)
             kept = calls[call]
             assert kept.owner is not None
             rows = rows_of(rec, kept.owner, self._holders, self._normalise)

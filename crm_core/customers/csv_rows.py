@@ -110,7 +110,7 @@ def _header(names: list[str], fields: Iterable[FieldDefinition]) -> Header:
     for name in names:
         word = _word(name)
         found = known.get(word) or known.get(word.rstrip("0123456789"))
-        if found in columns and found != PHONE:
+        if found is not None and found != PHONE and found in columns:
             raise Invalid(f"Two columns hold the same field: {name.strip()}.")
         if found is None and word:
             ignored.append(name.strip()[:64])

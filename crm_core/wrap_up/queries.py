@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, func, insert, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.permissions import Permission
 from crm_core.access.scope import calls_in_scope
 from crm_core.access.viewer import Viewer
-from crm_core.call_log.models import Call
+from crm_core.call_log.models import Call, QueuePass
 from crm_core.centre.models import Project
 from crm_core.customers.queries import in_scope
 from crm_core.customers.values import text_value
 from crm_core.errors import Invalid, NotFound
 from crm_core.events import ContactRecorded
-from crm_core.ids import CallId, CustomerId, PbxId
+from crm_core.ids import CallId, CustomerId, PbxId, UserId
 from crm_core.text import storable
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
@@ -136,6 +136,33 @@ async def contact_record(
         revision=row.revision,
         saved_at=row.saved_at,
     )
+
+
+async def calls_without_note(
+    connection: AsyncConnection, user_id: UserId, since: datetime, limit: int
+) -> tuple[CallId, ...]:
+    """Calls in which this person talked since then, without a submitted note; the newest first."""
+    talked = union_all(
+        select(QueuePass.call_id, QueuePass.answered_at).where(
+            QueuePass.user_id == user_id, QueuePass.answered_at >= since
+        ),
+        select(Call.call_id, Call.answered_at).where(
+            Call.user_id == user_id, Call.answered_at >= since
+        ),
+    ).subquery()
+    submitted = exists().where(
+        ContactRecord.call_id == talked.c.call_id,
+        ContactRecord.user_id == user_id,
+        ContactRecord.submitted.is_(True),
+    )
+    rows = await connection.execute(
+        select(talked.c.call_id)
+        .where(~submitted)
+        .group_by(talked.c.call_id)
+        .order_by(func.max(talked.c.answered_at).desc(), talked.c.call_id)
+        .limit(limit)
+    )
+    return tuple(CallId(call_id) for call_id in rows.scalars())
 
 
 async def dispositions_of(

@@ -118,6 +118,22 @@ class Hangup(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect(Action):
+    """Out of its bridge to step 1 of `s` in a context."""
+
+    channel: str
+    context: str
+    exten: str = "s"
+    priority: int = 1
+    HEADERS: ClassVar[dict[str, tuple[str, str]]] = {
+        "channel": ("Channel", "channel"),
+        "context": ("Context", "context"),
+        "exten": ("Exten", "exten"),
+        "priority": ("Priority", "count"),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reload(Action):
     """One module only: a reload of everything drops what it should not."""
 
@@ -127,7 +143,14 @@ class Reload(Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetConfigJSON(Action):
-    """One of our own generated files, as Asterisk's own parser reads it."""
+    """One of our own files with all that it includes, as Asterisk's own parser reads it.
+
+    `category`: only this section. The answer is one line, and that of a thousand seats a long one.
+    """
 
     filename: str
-    HEADERS: ClassVar[dict[str, tuple[str, str]]] = {"filename": ("Filename", "file")}
+    category: str = ""
+    HEADERS: ClassVar[dict[str, tuple[str, str]]] = {
+        "filename": ("Filename", "file"),
+        "category": ("Category", "category"),
+    }

@@ -249,7 +249,10 @@ class AmiSession(Manager):  # type: ignore[misc]
             raise NotConnected
         future = self._live.request(action, f"{self._own}-{next(self._ids)}")
         try:
-            return await asyncio.wait_for(future, seconds)
+            # Not wait_for: cancelled in the moment of the answer it returns that (Python 3.11), and
+            # a session that was told to end goes on.
+            async with asyncio.timeout(seconds):
+                return await future
         except TimeoutError:
             raise NoAnswer(
                 f"Asterisk did not answer to {type(action).__name__} in {seconds:g} s"

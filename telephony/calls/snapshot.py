@@ -20,6 +20,10 @@ from telephony.calls.states import PassState
 
 ChannelItem = ami.StatusItem | ami.CoreShowChannelItem
 
+ITEMS: frozenset[type[ami.AmiMessage]] = frozenset(
+    {ami.StatusItem, ami.CoreShowChannelItem, ami.QueueEntry}
+)
+
 
 @dataclass(slots=True)
 class Seen:
@@ -116,7 +120,7 @@ def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:
     """End what is gone, open what is new, and put everybody where he is."""
     live = snapshot.channels
     _end_what_is_missing(snapshot, live, book)
-    for seen in sorted(live.values(), key=lambda seen: (seen.started_at, seen.unique_id)):
+    for seen in sorted(live.values(), key=_age):
         _put_channel(seen, book)
     for entry in snapshot.entries:
         _put_in_queue(entry, at, book)
@@ -135,6 +139,11 @@ def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:
     for call in book.calls.values():
         call.announce()
         call.last_seen_at = max(call.last_seen_at, at)
+
+
+def _age(seen: Seen) -> tuple[bool, datetime, str]:
+    """The oldest first. Items tell whole seconds, but Linkedid names the channel that began a call."""
+    return seen.unique_id != seen.item.linked_id, seen.started_at, seen.unique_id
 
 
 def _end_what_is_missing(snapshot: Snapshot, live: dict[str, Seen], book: CallBook) -> None:

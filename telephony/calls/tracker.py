@@ -19,7 +19,7 @@ from telephony.calls.book import CallBook
 from telephony.calls.call import Call
 from telephony.calls.channels import Channel, Devices, SiteNames, device_of, is_leg, other_half
 from telephony.calls.rings import SETTLES_AFTER, Offer
-from telephony.calls.snapshot import Snapshot, conclude
+from telephony.calls.snapshot import ITEMS, Snapshot, conclude
 
 REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
 """AgentComplete's Reason → whose hang-up it was."""
@@ -82,6 +82,11 @@ class CallTracker:
         }
         for known in open_calls:
             self._book.resume(known)
+
+    @property
+    def hears(self) -> frozenset[type[ami.AmiMessage]]:
+        """Kinds of message that can tell something here; the others need not be parsed."""
+        return frozenset(self._handlers) | ITEMS
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
         """The facts that this message tells; none for most messages."""

@@ -48,6 +48,8 @@ class Switchboard:
     exchange: Exchange
     hang_up: Callable[[str, int], None]
     """Ends the channel of that name with that cause."""
+    send_away: Callable[[str], None]
+    """Takes the channel of that name out of its conversation; it hangs up."""
     started_at: float
     session: Session
 
@@ -229,6 +231,16 @@ def _hang_up_matching(board: Switchboard, asked: Asked, pattern: str, cause: int
     return listed(asked, "Channels hung up will follow", "ChannelsHungupListComplete", items)
 
 
+def redirect(board: Switchboard, asked: Asked) -> Lines:
+    """Only what the product asks of it: out of the conversation, and the channel hangs up."""
+    name = asked.get("Channel")
+    channel = board.exchange.channel(name)
+    if channel is None:
+        return error(asked, f"Channel does not exist: {name}")
+    board.send_away(channel.name)
+    return success(asked, "Redirect successful")
+
+
 # --- queues ---------------------------------------------------------------------------------------
 
 
@@ -389,5 +401,6 @@ ACTIONS: dict[str, tuple[frozenset[str], Answer]] = {
     "queuepause": (frozenset({"agent"}), queue_pause),
     "queueremove": (frozenset({"agent"}), queue_remove),
     "queuestatus": (frozenset(), queue_status),
+    "redirect": (frozenset({"call"}), redirect),
     "status": (frozenset({"system", "call", "reporting"}), status),
 }

@@ -42,7 +42,14 @@ class HungUp:
     cause: int = 0
 
 
-Happening = Lifted | PutDown | HungUp
+@dataclass(frozen=True, slots=True)
+class SentAway:
+    """AMI's Redirect of one channel of the call, to where it hangs up."""
+
+    channel: str
+
+
+Happening = Lifted | PutDown | HungUp | SentAway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +122,7 @@ class Call:
 
     def _concerns(self, happening: Happening) -> bool:
         match happening:
-            case HungUp(channel=channel):
+            case HungUp(channel=channel) | SentAway(channel=channel):
                 return channel in (self.line.channel, *(o.channel for o in self.line.offers))
             case Lifted(interface=interface):
                 return not self._talks and self._offer_at(interface) is not None
@@ -168,6 +175,11 @@ class Call:
                 self._refuse(self._offer_at(interface), None)
             case HungUp(channel=self.line.channel, cause=cause):
                 self._give_up(cause)
+            case SentAway(channel=self.line.channel):
+                self._give_up(NORMAL_CLEARING)
+            case SentAway(channel=channel):
+                rung = next(o for o in self.line.offers if o.channel == channel)
+                self._refuse(rung, NORMAL_CLEARING)
             case HungUp(channel=channel, cause=cause):
                 rung = next(o for o in self.line.offers if o.channel == channel)
                 self._refuse(rung, cause)
@@ -189,11 +201,15 @@ class Call:
         self._ring_again_at = self._now() + RETRY_SECONDS
 
     def _while_talking(self, happening: Happening) -> None:
-        if isinstance(happening, HungUp):
-            # Whichever leg it was, Asterisk calls it the caller's hang-up (tried on 22.10.1).
-            self._end(Part.CALLER_HANGS_UP, self.line.offers[0], NORMAL_CLEARING)
-        else:
-            self._end(Part.AGENT_HANGS_UP, self.line.offers[0])
+        agents = self.line.offers[0]
+        match happening:
+            case HungUp() | SentAway(channel=self.line.channel):
+                # Whichever leg it was, Asterisk calls it the caller's hang-up (tried on 22.10.1).
+                self._end(Part.CALLER_HANGS_UP, agents, NORMAL_CLEARING)
+            case SentAway():  # that one is told as the agent's (tried on 22.10.1)
+                self._end(Part.AGENT_HANGS_UP, agents, NORMAL_CLEARING)
+            case _:
+                self._end(Part.AGENT_HANGS_UP, agents)
 
     # --- ringing ----------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from crm_core.ids import PbxId
 from crm_core.settings import PbxUrl
 from telephony.demo_pbx import parts
 from telephony.demo_pbx.callers import Pace, callers
-from telephony.demo_pbx.calls import Call, Happening, HungUp, Lifted, Patience, PutDown
+from telephony.demo_pbx.calls import Call, Happening, HungUp, Lifted, Patience, PutDown, SentAway
 from telephony.demo_pbx.exchange import Clock, Exchange
 from telephony.demo_pbx.player import Caller
 from telephony.demo_pbx.server import Account, AmiServer
@@ -76,7 +76,7 @@ class DemoPbx:
                 write=CONTROL_WRITE,
             ),
         )
-        self._server = AmiServer(self._exchange, self._accounts, self._hang_up)
+        self._server = AmiServer(self._exchange, self._accounts, self._hang_up, self._send_away)
         self._calls: dict[Call, asyncio.Task[None]] = {}
         self._schedule: asyncio.Task[None] | None = None
         self._next_at = 0.0
@@ -154,6 +154,9 @@ class DemoPbx:
 
     def _hang_up(self, channel: str, cause: int) -> None:
         self._tell(HungUp(channel, cause))
+
+    def _send_away(self, channel: str) -> None:
+        self._tell(SentAway(channel))
 
     async def _lift(self, command: LiftPhone) -> Done:
         if self._tell(Lifted(command.interface)):

@@ -146,10 +146,11 @@ class AmiServer:
         exchange: Exchange,
         accounts: tuple[Account, ...],
         hang_up: Callable[[str, int], None],
+        send_away: Callable[[str], None],
     ) -> None:
         self._exchange = exchange
         self._accounts = {account.user: account for account in accounts}
-        self._hang_up = hang_up
+        self._hang_up, self._send_away = hang_up, send_away
         self._started_at = exchange.clock()
         self._sessions: dict[_Session, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
@@ -257,6 +258,7 @@ class AmiServer:
         return Switchboard(
             exchange=self._exchange,
             hang_up=self._hang_up,
+            send_away=self._send_away,
             started_at=self._started_at,
             session=session,
         )

@@ -37,6 +37,7 @@ from agent_ui.desk.view import (
     Connection,
     ContactShown,
     CustomerShown,
+    DemoPhone,
     DeskPage,
     DispositionChoice,
     FieldInput,
@@ -380,6 +381,9 @@ DESKS = {
         cards=(replace(WANG_CARD, state=AgentState.WRAP_UP),),
     ),
     "link-lost": LINK_LOST,
+    "demo-idle": replace(IDLE, phone=DemoPhone(extension="8001", state=AgentState.READY)),
+    "demo-ringing": replace(RINGING, phone=DemoPhone(extension="8001", state=AgentState.RINGING)),
+    "demo-talking": replace(TALKING, phone=DemoPhone(extension="8001", state=AgentState.TALKING)),
     "long": LONG,
 }
 

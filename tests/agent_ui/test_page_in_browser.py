@@ -198,7 +198,7 @@ async def test_digits_choose_outside_fields_and_are_text_inside(agent: Agent) ->
     await text.fill("")
     await text.press("1")
     await expect(text).to_have_value("1")
-    await expect(agent.page.get_by_text("多个客户使用此号码")).to_be_visible()
+    await expect(agent.page.get_by_role("heading", name="多个客户使用此号码")).to_be_visible()
     await text.blur()
     chosen: list[str] = []
     agent.page.on(
@@ -208,6 +208,7 @@ async def test_digits_choose_outside_fields_and_are_text_inside(agent: Agent) ->
     await agent.page.evaluate(f"document.body.dispatchEvent({composing})")
     await agent.page.keyboard.press("2")
     await expect(agent.page.locator(".who").get_by_role("heading")).to_have_text("吴二")
+    await expect(agent.page.locator("#call-bar")).to_contain_text("吴二")
     assert len(chosen) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -47,7 +48,7 @@ from crm_core.events import (
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, UserId
 from crm_core.live_board.board import LiveBoard
-from tests.agent_ui.samples import NOW, UNKNOWN_CARD, WANG_CARD
+from tests.agent_ui.samples import NOW, UNKNOWN_CARD, WANG_CARD, ago
 
 PBX = PbxId("east")
 BOOT = BootId("b1")
@@ -192,9 +193,12 @@ def test_a_pbx_that_was_never_reached_is_down() -> None:
     assert connection(None, NOW).state is LinkState.DOWN
 
 
-def test_tabs_stand_in_the_order_of_the_calls() -> None:
-    assert ordered([WANG_CARD, UNKNOWN_CARD]) == (UNKNOWN_CARD, WANG_CARD)
-    assert ordered([UNKNOWN_CARD, WANG_CARD]) == (UNKNOWN_CARD, WANG_CARD)
+def test_tabs_stand_with_living_calls_first_and_then_the_newest_that_waits_for_its_note() -> None:
+    older = replace(UNKNOWN_CARD, call=CallId("d" * 32), since=ago(40))
+    second = replace(WANG_CARD, call=CallId("e" * 32), since=ago(1))
+    cards = [older, second, UNKNOWN_CARD, WANG_CARD]
+    assert ordered(cards) == (WANG_CARD, second, UNKNOWN_CARD, older)
+    assert ordered([UNKNOWN_CARD, WANG_CARD]) == (WANG_CARD, UNKNOWN_CARD)
 
 
 def test_fields_without_a_value_are_not_shown() -> None:

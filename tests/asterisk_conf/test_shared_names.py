@@ -25,7 +25,9 @@ def test_a_shared_name_stands_in_the_configuration(name: str) -> None:
 
 @pytest.mark.parametrize("name", dialplan.GENERATED)
 def test_every_generated_file_is_included(name: str) -> None:
-    assert f"#include {dialplan.GENERATED_FOLDER}/{name}\n" in configuration()
+    site = name in dialplan.SITE_FILES
+    folder = dialplan.SITE_FOLDER if site else dialplan.GENERATED_FOLDER
+    assert f"#include {folder}/{name}\n" in configuration()
 
 
 def test_nothing_of_ours_has_another_prefix() -> None:

@@ -56,14 +56,18 @@ def former_call(customer: int, nth: int) -> str:
     return blake2b(f"bench {customer} {nth}".encode(), digest_size=16).hexdigest()
 
 
-def make(folder: Path) -> Centre:
-    """A fresh one in `folder`."""
-    agents = [
+def agents() -> list[Agent]:
+    """Everybody who takes calls."""
+    return [
         Agent(b"%d" % (6000 + n), b"%d" % (1000 + n), b"queue%02d" % (n // AGENTS_OF_A_QUEUE))
         for n in range(AGENTS)
     ]
+
+
+def make(folder: Path) -> Centre:
+    """A fresh one in `folder`."""
     tokens = [f"{PREFIX}bench-{n:04d}-{blake2b(b'%d' % n).hexdigest()[:24]}" for n in range(AGENTS)]
-    centre = Centre(database=folder / "zuoxi.db", agents=agents, tokens=tokens)
+    centre = Centre(database=folder / "zuoxi.db", agents=agents(), tokens=tokens)
     asyncio.run(_fill(centre))
     return centre
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 
-from tests.bench.frames import END_OF_HEAD, PING, PONG, Frames, client_frame, request
+from tests.bench.frames import CLOSE, END_OF_HEAD, PING, PONG, Frames, client_frame, request
 from tests.bench.loop import Loop
 
 AT_ONCE = 16
@@ -24,6 +24,8 @@ class Client:
         self.pieces: list[tuple[float, bytes]] = []
         self.is_open = False
         self.closed = False
+        self.farewell = ""
+        """Why the server closed it."""
         self._head = b""
         self._frames = Frames()
         loop.read(self.sock, self._read_head)
@@ -60,6 +62,8 @@ class Client:
             for opcode, payload in self._frames.feed(piece):
                 if opcode == PING:
                     self.sock.send(client_frame(PONG, payload))
+                elif opcode == CLOSE:
+                    self.farewell = f"{int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}"
                 else:
                     yield at, payload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +18,7 @@ def percentile(samples: Sequence[float], share: float, at_least: int) -> float:
     if len(samples) < at_least:
         raise ValueError(f"{len(samples)} samples are too few: a percentile needs {at_least}")
     ordered = sorted(samples)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def p50(samples: Sequence[float]) -> float:

@@ -104,6 +104,11 @@ class Pbx:
             )  # fmt: skip
         return said
 
+    @property
+    def heard_by(self) -> bool:
+        """Somebody has logged in who hears events."""
+        return self._events is not None
+
     # --- sending ----------------------------------------------------------------------------------
 
     def play(self, traffic: Sequence[Sent], began: float) -> Written:

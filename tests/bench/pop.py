@@ -142,9 +142,7 @@ class Zuoxi(Variant):
         rang_before: set[str] = set()
         order: list[tuple[float, tuple[str, int], dict[str, object]]] = []
         for place, client in enumerate(self.clients):
-            if client.closed:
-                done.wrong.append(f"the socket of agent {place} was closed")
-            last, seen = -1, {}
+            last, seen = -1, dict[str, int]()
             for at, payload in client.frames():
                 done.frames += 1
                 said = orjson.loads(payload)
@@ -158,6 +156,8 @@ class Zuoxi(Variant):
                     popped.setdefault(key, []).append(at)
                     order.append((at, key, said))
                 self._in_order(said, seen, place, done)
+            if client.closed or client.farewell:
+                done.wrong.append(f"agent {place}: the socket was closed {client.farewell}")
         for _, key, said in sorted(order, key=lambda each: each[0]):
             if (ring := rings.get(key)) is not None:
                 done.wrong += self._content(ring, said, rang_before)
@@ -166,24 +166,24 @@ class Zuoxi(Variant):
 
     @staticmethod
     def _in_order(said: dict[str, object], seen: dict[str, int], place: int, done: Round) -> None:
-        """offered, then answered or withdrawn, then ended."""
+        """Offered first, ended last; between them answered (perhaps by another) and withdrawn."""
         steps = {"call.offered": 1, "call.answered": 2, "call.withdrawn": 2, "call.ended": 3}
         step = steps.get(str(said["type"]))
         if step is None:
             return
         call = str(said["call"]["call_id"])  # type: ignore[index]
-        if step <= seen.get(call, 0) or (step > 1 and call not in seen):
+        former = seen.get(call, 0)
+        if step < former or (step == former != 2) or (former == 0) != (step == 1):
             done.wrong.append(f"agent {place}: {said['type']} of {call} out of order")
         seen[call] = step
 
-    def _content(
-        self, ring: Ring, said: dict[str, object], rang_before: set[str]
-    ) -> Iterator[str]:
+    def _content(self, ring: Ring, said: dict[str, object], rang_before: set[str]) -> Iterator[str]:
         """The pop against what the tables were filled with."""
         place = _PLACE_OF.get(ring.caller or "")
         customer, contacts = said["customer"], said["last_contacts"]
         agent, repeat = said["agent"], said["repeat"]
-        assert isinstance(agent, dict) and isinstance(contacts, list)
+        assert isinstance(agent, dict)
+        assert isinstance(contacts, list)
         if agent["number"] != str(1000 + ring.agent):
             yield f"{ring.unique_id}: names agent {agent['number']}"
         if place is None:
@@ -229,15 +229,16 @@ def a_zuoxi(loop: Loop, site: Centre, folder: Path) -> Iterator[tuple[Zuoxi, int
 
 
 def answers(port: int) -> bool:
-    with contextlib.suppress(URLError, OSError), urlopen(f"http://127.0.0.1:{port}/healthz") as found:
+    with (
+        contextlib.suppress(URLError, OSError),
+        urlopen(f"http://127.0.0.1:{port}/healthz") as found,
+    ):
         return bool(found.status == 200)
     return False
 
 
 @contextlib.contextmanager
-def a_raw_relay(
-    loop: Loop, site: Centre, folder: Path, size: int, *control: str
-) -> Iterator[Raw]:
+def a_raw_relay(loop: Loop, site: Centre, folder: Path, size: int, *control: str) -> Iterator[Raw]:
     """The reference with its thousand sockets."""
     pbx, port = Pbx(loop, site.agents), free_port()
     arguments = ["-m", "tests.bench.raw_relay", "--ami", str(pbx.port), "--http", str(port)]

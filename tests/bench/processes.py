@@ -39,7 +39,11 @@ class Child:
     """A process that is pinned, can be put to sleep while another one is measured, and ends."""
 
     def __init__(
-        self, arguments: Sequence[str], environ: Mapping[str, str], log: Path, core: int | None = None
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        core: int | None = None,
     ) -> None:
         self.log = log
         command = [sys.executable, *arguments]

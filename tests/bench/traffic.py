@@ -16,7 +16,7 @@ from functools import cache
 
 from tests.golden import chunks_of
 
-LONGEST_QUIET = 0.8
+LONGEST_QUIET = 0.5
 MIX = (
     ("answered_caller_hangs_up", 9),
     ("answered_agent_hangs_up", 4),
@@ -127,8 +127,8 @@ def cut(name: str, events: Sequence[bytes]) -> Story:
         offset += min(LONGEST_QUIET, max(0.0, at - before)) if before is not None else 0.0
         before = at
         rung = _DEVICE.search(raw) if raw.startswith(b"Event: AgentCalled\r\n") else None
-        place = devices.index(rung[1]) if rung else None
-        said.append(Said(offset, _with_blanks(raw, known, devices, members), place))
+        rings = devices.index(rung[1]) if rung else None
+        said.append(Said(offset, _with_blanks(raw, known, devices, members), rings))
     return Story(name, tuple(said), tuple(known.values()), len(devices), RECORDED_CALLER in whole)
 
 

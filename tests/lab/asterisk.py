@@ -169,8 +169,10 @@ class Laboratory:
         if etc.exists():
             shutil.rmtree(etc)
         shutil.copytree(ASTERISK_CONF, etc)
-        dialplan.write(dialplan.render(self.plan, self.site), self.generated)
-        (self.generated / "zuoxi-cel.conf").write_text("enable = yes\n")
+        dialplan.write(dialplan.render_plan(self.plan), self.generated)
+        own = etc / dialplan.SITE_FOLDER
+        dialplan.write(dialplan.render_site(self.site), own)
+        (own / "zuoxi-cel.conf").write_text("enable = yes\n")
         self.cel_log.parent.mkdir(parents=True, exist_ok=True)
         # Without these every call blocks on a name server that does not answer.
         (self.folder / "etc/hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename}\n")

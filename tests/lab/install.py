@@ -21,7 +21,6 @@ PACKAGES = (
     "debootstrap",
     "sip-tester",
     "postgresql",
-    "redis-server",
     "chromium",
     "fonts-noto-cjk",
 )

@@ -43,10 +43,10 @@ def test_a_secret_of_any_characters_arrives_as_it_is(laboratory: Laboratory) -> 
     plan = replace(laboratory.plan, seats=seats)
     with Session(laboratory) as control:
         try:
-            dialplan.write(dialplan.render(plan, laboratory.site), laboratory.generated)
+            dialplan.write(dialplan.render_plan(plan), laboratory.generated)
             answer = control.act("GetConfig", Filename="pjsip.conf")
         finally:
-            dialplan.write(dialplan.render(laboratory.plan, laboratory.site), laboratory.generated)
+            dialplan.write(dialplan.render_plan(laboratory.plan), laboratory.generated)
     read = [
         line.partition(": password=")[2] for line in answer.split("\r\n") if ": password=" in line
     ]
@@ -76,7 +76,7 @@ def test_a_new_queue_and_hotline_are_there_after_the_named_reloads(laboratory: L
     )
     with Session(laboratory) as control:
         try:
-            changes = dialplan.write(dialplan.render(more, laboratory.site), laboratory.generated)
+            changes = dialplan.write(dialplan.render_plan(more), laboratory.generated)
             assert changes.reload == ("app_queue", "pbx_config")
             assert not changes.restart
             for module in changes.reload:
@@ -84,7 +84,7 @@ def test_a_new_queue_and_hotline_are_there_after_the_named_reloads(laboratory: L
             assert "later has 0 calls" in laboratory.rx("queue show")
             assert "4099" in laboratory.rx("dialplan show zuoxi-hotlines")
         finally:
-            back = dialplan.render(laboratory.plan, laboratory.site)
+            back = dialplan.render_plan(laboratory.plan)
             for module in dialplan.write(back, laboratory.generated).reload:
                 control.act("Reload", Module=module)
 

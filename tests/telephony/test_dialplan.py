@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, SwitchPlan
 from crm_core.errors import Invalid
 from telephony import dialplan
-from telephony.dialplan import Site, render, write
+from telephony.dialplan import Site, render_plan, render_site, write
 
 SITE = Site(
     system_name="k7Qx2",
@@ -33,6 +33,12 @@ PLAN = SwitchPlan(
         SeatPlan(extension="8002", interface="PJSIP/desk-2", contact="sip:8002@127.0.0.1:5071"),
     ),
 )
+
+
+def render(plan: SwitchPlan, site: Site) -> dict[str, str]:
+    """All files, of the plan and of the site."""
+    return render_plan(plan) | render_site(site)
+
 
 # What ends a name, an argument or a section; no value but a secret may hold it.
 MEANINGFUL = frozenset("[](){},;=#$\"'|&<>\\ \t\r\n")
@@ -72,7 +78,7 @@ def test_queue_members_are_never_in_a_file() -> None:
 
 
 def test_a_seat_registers_with_its_secret_or_has_a_fixed_contact() -> None:
-    pjsip = render(PLAN, SITE)["zuoxi-pjsip.conf"]
+    pjsip = render(PLAN, SITE)["zuoxi-seats.conf"]
     assert "[8001](zuoxi-seat-auth)\nusername = 8001\npassword = first\\;secret\n" in pjsip
     assert "[desk-2](zuoxi-seat-aor)\ncontact = sip:8002@127.0.0.1:5071\n" in pjsip
     assert "[desk-2](zuoxi-seat-auth)" not in pjsip
@@ -80,7 +86,8 @@ def test_a_seat_registers_with_its_secret_or_has_a_fixed_contact() -> None:
 
 def test_every_seat_and_the_carrier_name_their_transport() -> None:
     # Without it Asterisk binds the voice of the call to the wildcard address.
-    pjsip = render(PLAN, SITE)["zuoxi-pjsip.conf"]
+    files = render(PLAN, SITE)
+    pjsip = files["zuoxi-pjsip.conf"] + files["zuoxi-seats.conf"]
     endpoints = pjsip.count("endpoint)\n")
     assert endpoints == 3
     assert pjsip.count("endpoint)\ntransport = zuoxi-udp\n") == endpoints

@@ -1,8 +1,12 @@
-// <card-tabs>: the cards of several calls, one shown at a time. A new call never takes the place of the
-// one somebody is writing about: its tab stands beside it until it is chosen, or until that one goes.
+// <card-tabs>: the cards of several calls, one shown at a time. A call that is answered comes to the
+// front, but never in place of another conversation, or while somebody is writing about a past one: then
+// its tab stands beside until it is chosen, or until that one goes.
+
+const FIELDS = "input, textarea, select";
 
 class CardTabs extends HTMLElement {
   #chosen = null;
+  #seen = new Set();
   #stop = null;
 
   connectedCallback() {
@@ -46,7 +50,9 @@ class CardTabs extends HTMLElement {
 
   #show() {
     const cards = this.#cards();
-    const chosen = cards.find((card) => card.id === this.#chosen) ?? this.#next(cards);
+    const former = cards.find((card) => card.id === this.#chosen);
+    const chosen = this.#answered(cards, former) ?? former ?? this.#next(cards);
+    this.#seen = new Set(cards.filter(talks).map((card) => card.id));
     this.#chosen = chosen?.id ?? null;
     for (const card of cards) card.hidden = card !== chosen;
     for (const tab of this.querySelectorAll("[role=tab]")) {
@@ -56,10 +62,21 @@ class CardTabs extends HTMLElement {
     }
   }
 
+  /** A call that has just been answered, if it may come to the front. */
+  #answered(cards, former) {
+    const writes = former?.contains(document.activeElement) && document.activeElement.matches(FIELDS);
+    if (!former || writes || talks(former)) return undefined;
+    return cards.find((card) => talks(card) && !this.#seen.has(card.id));
+  }
+
   /** Without a choice: the call that is talked with, else the oldest. */
   #next(cards) {
-    return cards.find((card) => card.dataset.state === "talking") ?? cards[0];
+    return cards.find(talks) ?? cards[0];
   }
+}
+
+function talks(card) {
+  return card.dataset.state === "talking";
 }
 
 customElements.define("card-tabs", CardTabs);

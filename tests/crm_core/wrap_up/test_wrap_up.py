@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.access.models import User
@@ -17,10 +17,11 @@ from crm_core.customers.models import Customer
 from crm_core.db import transaction
 from crm_core.errors import Invalid, NotAllowed, NotFound
 from crm_core.events import ContactRecorded
-from crm_core.ids import CallId, CustomerId
+from crm_core.ids import CallId, CustomerId, UserId
 from crm_core.wrap_up.queries import (
     DEFAULTS,
     ContactRecordInfo,
+    calls_without_note,
     contact_record,
     dispositions_of,
     save_note,
@@ -185,3 +186,20 @@ async def test_each_project_begins_with_five_dispositions_on_1_to_5(
     for project_id in await connection.scalars(select(Project.id)):
         await write_default_dispositions(connection, project_id)
         assert await dispositions_of(connection, project_id) == DEFAULTS
+
+
+async def test_a_call_waits_for_its_note_until_that_is_submitted(
+    connection: AsyncConnection,
+) -> None:
+    limin = (await viewer(connection, "limin")).user_id
+    assert limin is not None
+    await connection.execute(
+        update(Call).where(Call.call_id == CALL).values(user_id=limin, answered_at=T0)
+    )
+    assert await calls_without_note(connection, limin, T0, 5) == (CALL,)
+    assert await calls_without_note(connection, limin, later(1), 5) == ()
+    assert await calls_without_note(connection, UserId(limin + 1), T0, 5) == ()
+    await save(connection, 1, "a draft")
+    assert await calls_without_note(connection, limin, T0, 5) == (CALL,)
+    await save(connection, 2, "done", submitted=True)
+    assert await calls_without_note(connection, limin, T0, 5) == ()

@@ -17,6 +17,7 @@ from crm_core.events import (
     Direction,
     EndedBy,
     LegEnded,
+    LegParty,
     LegStarted,
     Member,
     OfferEnded,
@@ -336,3 +337,140 @@ def test_a_call_that_ends_while_the_snapshot_is_taken_is_told_whole() -> None:
 
     assert len(of(events, CallStarted)) == 1
     assert [(e.seen, e.at) for e in of(events, CallEnded)] == [(True, at(10.1))]
+
+
+def test_who_calls_is_the_channel_that_began_the_call_not_the_one_that_was_listed_first() -> None:
+    """Seconds are whole ones: an agent's phone of the same second may look a moment older."""
+    events = told(
+        a_tracker(),
+        began(100),
+        agents(100, "lab-1.1", bridge_id="b", seconds=5, caller_id_num="8001"),
+        lives(100.01, CALLER, bridge_id="b", seconds=5),
+        ended(100.1),
+    )
+
+    (started,) = of(events, CallStarted)
+    assert (started.unique_id, started.caller_number) == (CALLER, "13800138000")
+    assert started.direction is Direction.INBOUND
+
+
+# --- a restart of ours in the middle of a ring or a talk -------------------------------------------
+
+AGENT = Member(interface="PJSIP/8001", name="1001")
+PASS = QueuePassKey(unique_id=CALLER, queue="support", ordinal=2)
+
+THE_LEG = LegStarted(
+    at=at(8), pbx=PBX, call=CALL, unique_id="lab-1.1", linked_id=CALLER, party=LegParty.AGENT,
+    member=AGENT,
+)  # fmt: skip
+CALLERS_LEG = LegStarted(
+    at=at(0), pbx=PBX, call=CALL, unique_id=CALLER, linked_id=CALLER, party=LegParty.CUSTOMER
+)
+LEGS = (CALLERS_LEG, THE_LEG)
+THE_RING = CallOffered(
+    at=at(9), pbx=PBX, call=CALL, queue_pass=PASS, attempt=3, member=AGENT, leg="lab-1.1"
+)
+THE_TALK = CallAnswered(at=at(10), pbx=PBX, call=CALL, queue_pass=PASS, member=AGENT, leg="lab-1.1")
+
+
+def rings_on(when: float) -> list[ami.AmiMessage]:
+    """A snapshot in which the phone of the ring still rings."""
+    return [
+        began(when),
+        lives(when, CALLER),
+        agents(when, "lab-1.1", channel_state_desc="Ringing"),
+        entry(when),
+        ended(when + 0.1),
+    ]
+
+
+def test_a_phone_that_rings_through_a_restart_of_ours_rings_once_and_is_answered() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, rings=(THE_RING,))])
+
+    events = told(tracker, *rings_on(100), of_agent(ami.AgentCalled, 100.2, "lab-1.1"))
+    assert of(events, CallOffered) == []
+    assert of(events, OfferEnded) == []
+    assert of(events, LegStarted) == []
+
+    events = told(tracker, of_agent(ami.AgentConnect, 101, "lab-1.1"))
+    (answered,) = of(events, CallAnswered)
+    assert (answered.queue_pass, answered.member) == (PASS, AGENT)
+    assert of(events, OfferEnded) == []
+
+
+def test_the_ring_after_one_that_went_through_a_restart_is_the_next_attempt() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, rings=(THE_RING,))])
+    told(tracker, *rings_on(100))
+
+    events = told(
+        tracker,
+        of_agent(ami.AgentRingNoAnswer, 110, "lab-1.1", ring_time=15000),
+        hangup(110.1, "lab-1.1", 0),
+        leg(111, "lab-1.2", "8002"),
+        of_agent(ami.AgentCalled, 111.1, "lab-1.2", "8002"),
+    )
+
+    (over,) = of(events, OfferEnded)
+    assert (over.attempt, over.result) == (3, AttemptResult.NO_ANSWER)
+    assert [each.attempt for each in of(events, CallOffered)] == [4]
+
+
+def test_a_ring_whose_phone_is_gone_after_a_restart_of_ours_has_ended() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, rings=(THE_RING,))])
+
+    events = told(tracker, began(100), lives(100, CALLER), entry(100), ended(100.1))
+    events += told(tracker, rings_in(103, "lab-9.0"))  # a second later it is settled
+
+    assert [(e.attempt, e.result) for e in of(events, OfferEnded)] == [(3, AttemptResult.GONE)]
+    assert [e.unique_id for e in of(events, LegEnded)] == ["lab-1.1"]
+    assert of(events, CallEnded) == []
+
+
+def test_a_ring_that_was_answered_while_we_were_away_is_answered_once() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, rings=(THE_RING,))])
+
+    events = told(
+        tracker,
+        began(100),
+        lives(100, CALLER, bridge_id="b"),
+        agents(100, "lab-1.1", bridge_id="b"),
+        ended(100.1),
+    )
+
+    assert [e.member for e in of(events, CallAnswered)] == [AGENT]
+    assert (of(events, OfferEnded), of(events, CallOffered)) == ([], [])
+
+
+def test_a_talk_that_goes_through_a_restart_of_ours_is_one_and_ends_once() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, talks=(THE_TALK,))])
+
+    events = told(
+        tracker,
+        began(100),
+        lives(100, CALLER, bridge_id="b"),
+        agents(100, "lab-1.1", bridge_id="b"),
+        ended(100.1),
+    )
+    assert (of(events, CallAnswered), of(events, LegStarted)) == ([], [])
+
+    events = told(
+        tracker,
+        of_agent(ami.AgentComplete, 140, "lab-1.1", reason="caller"),
+        hangup(140.1, CALLER),
+        hangup(140.2, "lab-1.1"),
+    )
+    assert [(e.at, e.ended_by) for e in of(events, ConversationEnded)] == [
+        (at(140), EndedBy.CALLER)
+    ]
+    assert [e.seen for e in of(events, CallEnded)] == [True]
+
+
+def test_a_talk_that_ended_while_we_were_away_ends_once_and_by_nobody_we_know() -> None:
+    tracker = a_tracker(open_calls=[known(legs=LEGS, talks=(THE_TALK,))])
+
+    events = told(tracker, began(100), ended(100.1))
+
+    assert [(e.at, e.ended_by) for e in of(events, ConversationEnded)] == [
+        (at(10), EndedBy.UNKNOWN)
+    ]
+    assert [(e.seen, e.at) for e in of(events, CallEnded)] == [(False, at(10))]

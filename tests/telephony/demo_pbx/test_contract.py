@@ -278,10 +278,12 @@ async def test_a_live_call_is_shown_alike_in_every_snapshot(pbx: Pbx) -> None:
         await control.ask(ADD)
         try:
             await pbx.ring("4001")
-            await events.event("QueueMemberStatus")
+            # a device's state comes from another thread than its channel's events
+            await events.until(lambda: member_is(events, Status="6"))
             ringing = await snapshot(control)
             await pbx.lift(SEAT)
             await events.until(lambda: len(named(events, "BridgeEnter")) == 2)
+            await events.until(lambda: member_is(events, Status="2"))
             talking = await snapshot(control)
         finally:
             await control.ask("Action: Hangup\nChannel: /^PJSIP/")
@@ -327,6 +329,12 @@ def queue_lines(*, calls: int, status: int, in_call: int) -> list[str]:
             f"Event: QueueStatusComplete, ActionID: *, EventList: Complete, ListItems: {2 + calls}",
         ]
     )
+
+
+def member_is(session: Session, **headers: str) -> bool:
+    """Whether the latest QueueMemberStatus says so."""
+    told = named(session, "QueueMemberStatus")
+    return bool(told) and all(value(told[-1], name) == what for name, what in headers.items())
 
 
 def named(session: Session, name: str) -> list[Message]:
@@ -416,6 +424,9 @@ async def test_whichever_leg_ami_hangs_up_asterisk_calls_it_the_callers_doing(
         await events.event("AgentComplete", before)
         ended = told(events.heard[before:])
         await control.ask(f"Action: QueueRemove\nQueue: support\nInterface: {SEAT}")
+    # Where the caller's channel is gone already, Asterisk leaves its headers out of AgentComplete.
+    without = "AgentComplete Reason=caller"
+    ended["AgentComplete ChannelState=6 Reason=caller"] += ended.pop(without, 0)
     assert ended == Counter(
         [
             "AgentComplete ChannelState=6 Reason=caller",

@@ -235,6 +235,19 @@ async def test_hanging_up_from_the_desk_ends_the_call(tmp_path: Path) -> None:
         assert (await centre.fact(CallEnded)).call == call
 
 
+async def test_hanging_up_the_agents_own_side_is_told_as_the_agents_by_both_feeds(
+    tmp_path: Path,
+) -> None:
+    async with a_centre(tmp_path) as centre:
+        await centre.signs_in(LIMIN, "1021")
+        await centre.fact(CallOffered)
+        await centre.does(LiftPhone(pbx=DEMO, interface=LIMIN))
+        talk = await centre.fact(CallAnswered)
+        assert await centre.does(HangUp(pbx=DEMO, call=talk.call, leg=talk.leg)) == Done()
+        assert (await centre.fact(ConversationEnded)).ended_by is EndedBy.AGENT
+        assert (await centre.fact(PassClosed)).ended_by is EndedBy.AGENT
+
+
 async def test_a_paused_member_is_not_rung(tmp_path: Path) -> None:
     async with a_centre(tmp_path, pace=replace(PATIENT, first=0.5, wait=(1.2, 1.2))) as centre:
         await centre.signs_in(LIMIN, "1021")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from crm_core.events import LegParty, Member
 
@@ -91,6 +92,7 @@ class Devices:
         return Member(interface=device)
 
     @staticmethod
+    @lru_cache(maxsize=4096)
     def _extension_of(device: str) -> str | None:
         found = EXTENSION.match(device)
         return found[1] if found else None
@@ -102,6 +104,7 @@ def shown(number_or_name: str | None) -> str | None:
     return None if hidden else number_or_name
 
 
+@lru_cache(maxsize=4096)  # asked several times for each channel that lives
 def device_of(channel_name: str) -> str:
     """`PJSIP/8001-0000002a` → `PJSIP/8001`."""
     return SUFFIX.sub("", channel_name)

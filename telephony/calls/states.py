@@ -11,14 +11,20 @@ from enum import Enum, auto
 from typing import TypeVar
 
 
-class CallState(Enum):
+class _Entry(Enum):
+    """Of a table's key. There is one object of each: it is hashed as one, not by its name."""
+
+    __hash__ = object.__hash__
+
+
+class CallState(_Entry):
     """A call lives from its first channel to its last, and never again."""
 
     LIVE = auto()
     OVER = auto()
 
 
-class PassState(Enum):
+class PassState(_Entry):
     """One stay in one queue."""
 
     WAITING = auto()
@@ -28,7 +34,7 @@ class PassState(Enum):
     OVER = auto()
 
 
-class OfferState(Enum):
+class OfferState(_Entry):
     """One ring at one agent."""
 
     RINGING = auto()
@@ -38,13 +44,13 @@ class OfferState(Enum):
     OVER = auto()
 
 
-class CallFact(Enum):
+class CallFact(_Entry):
     LAST_CHANNEL_GONE = auto()
     MISSED = auto()
     """Not in the snapshot, or Asterisk started anew."""
 
 
-class PassFact(Enum):
+class PassFact(_Entry):
     LEAVES = auto()
     CONNECTS = auto()
     GIVES_UP = auto()
@@ -52,7 +58,7 @@ class PassFact(Enum):
     COMPLETES = auto()
 
 
-class OfferFact(Enum):
+class OfferFact(_Entry):
     STOPS = auto()
     ANSWERS = auto()
     ENDS = auto()

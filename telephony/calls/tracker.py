@@ -8,7 +8,7 @@ nothing takes a call back from its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from crm_core.commands import OpenCall
@@ -56,6 +56,8 @@ class CallTracker:
         self._book = CallBook(pbx, boot, self._devices)
         self._unsettled: dict[CallId, tuple[datetime, Call]] = {}
         """Calls that wait for an explanation, and since when; the first has waited longest."""
+        self._settles_at = datetime.min.replace(tzinfo=UTC)
+        """Nothing of them is due before this moment."""
         self._snapshot: Snapshot | None = None
         self._unheard: list[ami.AmiMessage] | None = None
         """Since the link was lost: what came before the snapshot that says what it builds on."""
@@ -90,7 +92,7 @@ class CallTracker:
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
         """The facts that this message tells; none for most messages."""
-        if self._unsettled:
+        if self._unsettled and message.at > self._settles_at:
             self._settle(message.at)
         if isinstance(message, ami.SnapshotBegan):
             self._snapshot_began(message)
@@ -211,7 +213,8 @@ class CallTracker:
 
     def _settle(self, at: datetime) -> None:
         since, _ = next(iter(self._unsettled.values()))
-        if at - since <= SETTLES_AFTER:
+        self._settles_at = since + SETTLES_AFTER
+        if at <= self._settles_at:
             return
         waiting, self._unsettled = self._unsettled, {}
         for _, call in waiting.values():

@@ -90,8 +90,8 @@ class TelephonyService:
         self._recorder = FlightRecorder(var / "flight", pbx.pbx, now)
         self._connection = 0
         self._tracker: CallTracker | None = None
-        self._hears = ami.names_of({ami.FullyBooted, *MemberBook.HEARS})
-        """Names of the events that can tell us something: no other is parsed."""
+        self._hears = dict(ami.by_name({ami.FullyBooted, *MemberBook.HEARS}))
+        """The events that can tell us something, by name: no other is parsed."""
         self._members = MemberBook(pbx.pbx)
         self._boots: list[KnownBoot] = []
         self._boot: KnownBoot | None = None
@@ -181,15 +181,17 @@ class TelephonyService:
         self._recorder.received("events", self._connection, data)
 
     def _raw(self, raw: bytes) -> None:
+        name = raw[7 : raw.find(b"\r\n")]  # after `Event: `, with which each begins
+        kind = self._hears.get(name)
+        if kind is None:
+            self.ignored[name] += 1
+            return
         try:
-            message = ami.parse(raw, self._received_at or self._now(), wanted=self._hears)
+            message = ami.read(raw, kind, self._received_at or self._now())
         except ami.Malformed as wrong:
             self.quarantined += 1
             log.warning("a message was put into quarantine (%s); looking again", wrong)
             self._look_again()
-            return
-        if message is None:
-            self.ignored[ami.event_name(raw) or b""] += 1
             return
         if isinstance(message, ami.FullyBooted):
             uptime = timedelta(seconds=message.uptime or 0)
@@ -271,7 +273,7 @@ class TelephonyService:
             for fact in [fact for call in open_calls for fact in call.facts]:
                 self._bus.publish(fact)
             self._tracker = CallTracker(self.pbx.pbx, boot.boot, open_calls, OUR_CONTEXTS)
-            self._hears |= ami.names_of(self._tracker.hears)
+            self._hears |= ami.by_name(self._tracker.hears)
         self._boot_known.set()
         self._feed(ami.SnapshotBegan(self._now(), True, boot.boot))
         await ask_snapshot(self._request)

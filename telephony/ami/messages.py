@@ -18,7 +18,7 @@ C-escaped (`O\\'Hara`), and cut at 79 bytes, in the middle of a character if nee
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -525,27 +525,26 @@ def event_name(raw: bytes) -> bytes | None:
     return raw[7:] if end < 0 else raw[7:end]
 
 
-def names_of(kinds: Iterable[type[AmiMessage]]) -> frozenset[bytes]:
-    """The names of the events that become these messages."""
+def by_name(kinds: Iterable[type[AmiMessage]]) -> Mapping[bytes, type[AmiMessage]]:
+    """Name of the event → what `read` makes of it, of these kinds only."""
     wanted = frozenset(kinds)
-    return frozenset(name for name, kind in _EVENTS.items() if kind in wanted)
+    return {name: kind for name, kind in _EVENTS.items() if kind in wanted}
 
 
-def parse(
-    raw: bytes,
-    received_at: datetime,
-    system_name: str | None = None,
-    wanted: Container[bytes | None] = WANTED,
-) -> AmiMessage | None:
-    """The message, or None for one whose name is not `wanted`. Raises `Malformed`.
+def parse(raw: bytes, received_at: datetime, system_name: str | None = None) -> AmiMessage | None:
+    """The message, or None for one that is not wanted. Raises `Malformed`."""
+    kind = _EVENTS.get(event_name(raw) or b"")
+    return None if kind is None else read(raw, kind, received_at, system_name)
+
+
+def read(
+    raw: bytes, kind: type[AmiMessage], received_at: datetime, system_name: str | None = None
+) -> AmiMessage:
+    """The event `raw`, whose name is that of `kind`. Raises `Malformed`.
 
     `system_name` is what our own `asterisk.conf` set there: an event that is not the answer to an
     action of ours and bears another, or none, is not Asterisk's. None: a foreign site, not checked.
     """
-    name = event_name(raw)
-    kind = _EVENTS.get(name) if name in wanted else None  # type: ignore[arg-type]
-    if kind is None:
-        return None
     if system_name is None:
         text = raw.decode("utf-8", "backslashreplace")
         for shape in _SHAPES[kind]:
@@ -683,7 +682,7 @@ def _learn(kind: type[AmiMessage], lines: Sequence[str]) -> None:
         if value in (_STAMP, _VALUE):
             groups[name] = len(groups) + 1
         parts.append(f"{re.escape(name)}: {value}")
-    missing = len(groups) + 1  # a group that never takes part: None
+    missing = len(groups) + 1  # the last group can never take part: None
     converted = [
         (place, convert) for place, (_, convert) in enumerate(_FIELDS[kind]) if convert is not _text
     ]
@@ -692,7 +691,7 @@ def _learn(kind: type[AmiMessage], lines: Sequence[str]) -> None:
     _SHAPES[kind].append(
         _Shape(
             kind=kind,
-            pattern=re.compile("\r\n".join(parts) + "(?:|(.))"),
+            pattern=re.compile("\r\n".join(parts) + "(?:|((?!)))"),
             places=tuple(groups.get(header, missing) for header, _ in _FIELDS[kind]),
             conversions=tuple(each for each in converted if each[1] is not _name),
             escaped=tuple(each for each in converted if each[1] is _name),

@@ -209,6 +209,8 @@ class CallTracker:
             self._unsettled.pop(call.id, None)
             self._book.forget(call)
         elif call.unsettled:
+            if not self._unsettled:
+                self._settles_at = at + SETTLES_AFTER
             self._unsettled.setdefault(call.id, (at, call))
 
     def _settle(self, at: datetime) -> None:

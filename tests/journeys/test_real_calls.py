@@ -98,15 +98,16 @@ def afternoon(
         quick = stack.enter_context(phones(lab, PhoneBehaviour(answer_after_ms=300), group=0))
         never = stack.enter_context(phones(lab, PhoneBehaviour(answer_after_ms=None), group=1))
         slower = stack.enter_context(phones(lab, PhoneBehaviour(answer_after_ms=700), group=2))
-        began_at = datetime.now(UTC)
+        began_at = datetime.now(UTC).replace(microsecond=0)  # as queue_log cuts its moments
         batches = [
             callers(lab, HOTLINES["support"], some_callers(0, 90, hidden=HIDDEN), per_second=4),
             callers(lab, HOTLINES["sales"], some_callers(1000, 60), per_second=3),
+            # Patient enough to be in the queue however busy this machine is, not to be timed out.
             callers(
                 lab,
-                HOTLINES["support"],
+                HOTLINES["hurried"],
                 some_callers(2000, 25),
-                CallerBehaviour(patience_ms=150),
+                CallerBehaviour(patience_ms=1500),
                 per_second=1,
             ),
             callers(lab, HOTLINES["hurried"], some_callers(3000, 25), per_second=2),

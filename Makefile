@@ -33,14 +33,16 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	@touch $@
 
 # --- the two commands of the README ---------------------------------------------------------------
-demo: $(VENV)/.base ## the desk with a ringing phone: no root, no Docker, no Asterisk
-	@$(RUN)/zuoxi demo
+demo: $(VENV)/.base ## the desk with a ringing phone: no root, no Docker, no Asterisk (PORT=8001: another port)
+	@$(RUN)/zuoxi demo $(if $(PORT),--port $(PORT))
+
+install: $(VENV)/.base ## the virtual environment with the command `zuoxi`
 
 test: check laboratory ## everything, on real parts: Asterisk, SIPp, PostgreSQL, Chromium
 	@$(RUN)/python -m pytest
 
 # --- pieces ---------------------------------------------------------------------------------------
-check: $(VENV)/.dev ## format, lint, types, import contracts, templates, lock files
+check: $(VENV)/.dev ## format, lint, types, import contracts, templates
 	@$(RUN)/ruff format --check .
 	@$(RUN)/ruff check .
 	@$(RUN)/lint-imports
@@ -79,4 +81,4 @@ lock: $(VENV)/.dev ## the lock files anew from pyproject.toml (needs uv)
 demo-reset: ## forget what the demonstration has stored
 	@rm -rf var/demo
 
-.PHONY: help demo test check laboratory lab bench golden screens migration vendor vendor-check lock demo-reset
+.PHONY: help demo install test check laboratory lab bench golden screens migration vendor vendor-check lock demo-reset

@@ -205,6 +205,11 @@ def run_demo(given: argparse.Namespace) -> int:
         asterisk_conf=Path("var/demo/asterisk"),
         http_bind=f"127.0.0.1:{given.port}",
         pbx_urls="demo:",
+        # whatever `.env` says of the real one
+        public_url="",
+        trusted_proxies="",
+        tls_cert="",
+        tls_key="",
         log_level="warning",
     )
     return _run_loop(serve(settings, prepare=_prepare_demo))
@@ -282,6 +287,8 @@ async def serve(
                 if not pbx.demo:
                     tasks.create_task(_writing_plan(pbx, settings, bus, commands))
             gc.freeze()  # what a start has loaded is there for good
+            if not settings.pbxs:
+                say("ZUOXI_PBX_URLS is empty: pages are served, no Asterisk is followed.")
             say(f"Zuoxi {VERSION} is at {ui.address}  (Ctrl-C ends it)", *words, sep="\n")
 
 

@@ -67,7 +67,8 @@ class Directory:
                 await self.refresh()
             except Exception as wrong:
                 if not is_away(wrong):
-                    raise
+                    log.exception("the directory could not be read")
+                    continue
                 log.info("the directory stays as it was: the database is away")
 
     @property

@@ -102,7 +102,10 @@ class CrmCore:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            await self._read(prime_holders, self.holders)
+            try:
+                await self._read(prime_holders, self.holders)
+            except Exception:
+                log.exception("who holds what could not be read again")
 
 
 async def prime_holders(connection: AsyncConnection, holders: HolderBook) -> None:

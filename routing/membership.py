@@ -17,6 +17,7 @@ from crm_core.events import (
     Event,
     LinkChanged,
     LinkState,
+    QueueMemberGone,
     QueueMemberSeen,
 )
 from crm_core.ids import PbxId
@@ -32,6 +33,8 @@ class Membership:
 
     ours: frozenset[tuple[PbxId, str]] = frozenset()
     _wanted: dict[tuple[PbxId, str], AgentSignedIn] = field(default_factory=dict)
+    _leaving: dict[tuple[PbxId, str, str], None] = field(default_factory=dict)
+    """(pbx, interface, queue) to be taken out, until Asterisk says that it is gone."""
     _up: set[PbxId] = field(default_factory=set)
 
     def feed(self, event: Event) -> list[Command]:
@@ -46,14 +49,30 @@ class Membership:
                 commands = self._link_changed(event)
             case QueueMemberSeen():
                 return self._seen(event)
+            case QueueMemberGone():
+                self._leaving.pop((event.pbx, event.member.interface or "", event.queue), None)
+        self._remember(commands)
         return commands if event.pbx in self._up else []
+
+    def _remember(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, RemoveMember):
+                self._leaving[command.pbx, command.interface, command.queue] = None
+            elif isinstance(command, AddMember):
+                self._leaving.pop((command.pbx, command.interface, command.queue), None)
 
     def _link_changed(self, event: LinkChanged) -> list[Command]:
         if event.state is not LinkState.UP:
             self._up.discard(event.pbx)
             return []
         self._up.add(event.pbx)
-        return [
+        # A sign-out that Asterisk did not get is asked again: nobody may ring at an empty seat.
+        gone: list[Command] = [
+            RemoveMember(pbx=pbx, queue=queue, interface=interface)
+            for pbx, interface, queue in self._leaving
+            if pbx == event.pbx
+        ]
+        return gone + [
             command
             for key, wanted in self._wanted.items()
             if key[0] == event.pbx
@@ -62,6 +81,7 @@ class Membership:
 
     def _signed_in(self, event: AgentSignedIn) -> list[Command]:
         key = (event.pbx, event.interface)
+        self.ours |= {key}  # a seat that was imported while we run
         former = self._wanted.get(key)
         self._wanted[key] = event
         left = set(former.queues) - set(event.queues) if former is not None else set()

@@ -26,7 +26,10 @@ class Routing:
     async def run(self) -> None:
         async for envelope in self._stream:
             for command in self._membership.feed(envelope.event):
-                await self._do(command, envelope.event)
+                try:
+                    await self._do(command, envelope.event)
+                except Exception:
+                    log.exception("%s could not be asked", type(command).__name__)
 
     async def _do(self, command: Command, because: Event) -> None:
         answer = await self._bus.ask(command, ANSWER_SECONDS)

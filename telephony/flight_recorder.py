@@ -25,6 +25,8 @@ log = logging.getLogger("zuoxi.flight_recorder")
 
 FILE_BYTES = 64 << 20
 KEPT_DAYS = 14
+KEPT_BYTES = 8 << 30
+"""The oldest go before this is passed: the disk is the database's before it is ours."""
 _TRY_AGAIN_SECONDS = 60.0
 
 
@@ -141,8 +143,11 @@ class FlightRecorder:
         if self._only is not None:
             self._file = self._only.open("ab")
             return
-        for old in self._folder.glob(f"{self._pbx}-*.jsonl"):
-            if (now.timestamp() - old.stat().st_mtime) > KEPT_DAYS * 86400:
+        kept = 0
+        for old in sorted(self._folder.glob(f"{self._pbx}-*.jsonl"), reverse=True):
+            told = old.stat()
+            kept += told.st_size
+            if kept > KEPT_BYTES or now.timestamp() - told.st_mtime > KEPT_DAYS * 86400:
                 old.unlink(missing_ok=True)
         name = f"{self._pbx}-{now:%Y%m%dT%H%M%S.%f}.jsonl"
         self._file = (self._folder / name).open("ab")

@@ -69,6 +69,10 @@ class PlanWriter:
                 self._warn(wrong.detail)
             except OSError as wrong:
                 self._warn(f"cannot write into {self._folder}: {wrong.strerror}")
+            except Exception as wrong:
+                # A foreign Asterisk may answer anything: that must not end pages and recorder.
+                log.debug("%s: the plan was not told", self._pbx, exc_info=wrong)
+                self._warn(f"{type(wrong).__name__}: {wrong}")
             await asyncio.sleep(wait)
 
     def _warn(self, sentence: str) -> None:

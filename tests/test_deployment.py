@@ -29,7 +29,7 @@ ENV_EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 
 
 def settings_in(text: str) -> set[str]:
-    return set(re.findall(r"\bZUOXI_[A-Z_]+\b", text)) - {"ZUOXI_SECRET_KEY_FILE"}
+    return set(re.findall(r"\bZUOXI_[A-Z_]+\b", text)) - {"ZUOXI_PBX_URLS_FILE"}
 
 
 # --- the files ------------------------------------------------------------------------------------

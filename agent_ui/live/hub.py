@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from agent_ui.live.frames import (
     board_json,
     link_json,
 )
+from agent_ui.live.outbox import MOST_FRAMES
 from agent_ui.live.pop_files import PopFiles
 from agent_ui.live.queue_news import QueueNews
 from agent_ui.live.redraw import Kind, Redraw, kind_of
@@ -57,6 +58,8 @@ from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall, LiveOffer
 log = logging.getLogger("zuoxi.live")
 
 HEARTBEAT_SECONDS = 15.0
+MOST_MISSED = MOST_FRAMES // 2
+"""Who missed more is sent the present instead: the whole lot would burst the outbox, each time."""
 KEPT_EVENTS = 5_000
 """Frames of so many events are kept for those who come back; the bus keeps as many events."""
 
@@ -304,17 +307,25 @@ class Hub:
         """A socket is open: what it missed, or a snapshot; all regions of its page; the stream."""
         self._kinds.clear()
         missed = self._bus.since(since) if since else None
-        if missed is None:
+        frames = None if missed is None else self._missed(missed, socket.viewer)
+        if frames is None or len(frames) > MOST_MISSED:
             await self._snapshot(socket)
         else:
             self.sockets.add(socket)
-            for envelope in missed:
-                for frame, may in self._kept.get(envelope.seq, ()):
-                    if may(socket.viewer):
-                        put(socket, frame)
+            for frame in frames:
+                put(socket, frame)
             self._queue_news.tell_all(socket)
         if socket.page is not None:
             self.redraw.mark(socket, EVERY_REGION)
+
+    def _missed(self, envelopes: Sequence[Envelope], viewer: Viewer) -> list[Frame]:
+        """What this viewer would have been sent."""
+        return [
+            frame
+            for envelope in envelopes
+            for frame, may in self._kept.get(envelope.seq, ())
+            if may(viewer)
+        ]
 
     def leave(self, socket: Socket) -> None:
         self._kinds.clear()

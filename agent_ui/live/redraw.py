@@ -148,9 +148,17 @@ class Redraw:
                     await self._settled()
             except TimeoutError:
                 log.info("drawn before the rows were written: the database is slow or away")
+            except Exception:
+                log.exception("drawn without knowing that the rows are written")
             while self._slow:
                 socket, regions = self._slow.popitem()
-                if not await self._draw_slow(socket, regions):
+                try:
+                    drawn = await self._draw_slow(socket, regions)
+                except Exception:
+                    # One desk that cannot be drawn is one desk, not all of them.
+                    log.exception("the desk of %s could not be drawn", socket.viewer.name)
+                    continue
+                if not drawn:
                     await asyncio.sleep(AGAIN_SECONDS)
                     break
 

@@ -55,8 +55,9 @@ class RightsWatch:
                 async with asyncio.timeout(5), reading(self._engine) as connection:
                     found = await standing(connection, self._now())
             except Exception as wrong:
+                # Whatever it is: who watches over rights must look again half a second later.
                 if not is_away(wrong):
-                    raise
+                    log.exception("the rights behind open sockets could not be read")
                 continue
             self._cut(found)
             self._sign_out(found)

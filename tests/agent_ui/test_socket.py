@@ -142,6 +142,22 @@ async def test_a_socket_that_comes_back_gets_what_it_missed_exactly_once(world: 
     assert second.of("snapshot") == []
 
 
+async def test_who_missed_more_than_a_socket_holds_is_sent_the_present(world: World) -> None:
+    browser = await world.at_desk("limin", "8001")
+    first = await world.listen(browser)
+    await first.frame("snapshot")
+    world.a_call_rings()
+    last = await first.frame("agent.changed")
+    await first.close()
+    for _ in range(100):
+        world.ring_ends(world.a_call_rings(), AttemptResult.GONE)
+    living = world.a_call_rings()
+    second = await world.listen(browser, query=f"?since={last['seq']}")
+    snapshot = await second.frame("snapshot")
+    assert living.call in [pop["call"]["call_id"] for pop in snapshot["pops"]]
+    assert second.of("call.offered") == []
+
+
 @pytest.mark.parametrize("since", ["00000000-5", "nonsense", "-", "0"])
 async def test_an_unknown_place_is_answered_by_one_snapshot_with_the_living_pop(
     world: World, since: str

@@ -15,6 +15,7 @@ from crm_core.events import (
     LinkChanged,
     LinkState,
     Member,
+    QueueMemberGone,
     QueueMemberSeen,
 )
 from crm_core.ids import PbxId, UserId
@@ -53,6 +54,10 @@ def seen(queue: str, interface: str, name: str) -> QueueMemberSeen:
     return QueueMemberSeen(at=T0, pbx=PBX, queue=queue, member=member, paused=False)
 
 
+def gone(queue: str, interface: str) -> QueueMemberGone:
+    return QueueMemberGone(at=T0, pbx=PBX, queue=queue, member=Member(interface=interface))
+
+
 def add(queue: str, interface: str, number: str) -> AddMember:
     return AddMember(pbx=PBX, queue=queue, interface=interface, agent_number=number)
 
@@ -61,6 +66,7 @@ def remove(queue: str, interface: str) -> RemoveMember:
     return RemoveMember(pbx=PBX, queue=queue, interface=interface)
 
 
+LINK_DOWN = LinkChanged(at=T0, pbx=PBX, state=LinkState.DOWN)
 LINK_UP = LinkChanged(at=T0, pbx=PBX, state=LinkState.UP)
 
 
@@ -75,10 +81,33 @@ def test_nothing_is_asked_while_the_link_is_away_and_all_once_it_is_there() -> N
     membership = Membership(SEATS)
     assert membership.feed(signed_in(1, "PJSIP/8001", "sales")) == []
     assert membership.feed(LINK_UP) == [add("sales", "PJSIP/8001", "1001")]
-    down = LinkChanged(at=T0, pbx=PBX, state=LinkState.DOWN)
-    assert membership.feed(down) == []
+    assert membership.feed(LINK_DOWN) == []
     assert membership.feed(signed_out(1, "PJSIP/8001", "sales")) == []
+    assert membership.feed(LINK_UP) == [remove("sales", "PJSIP/8001")]
+
+
+def test_a_sign_out_is_asked_again_until_asterisk_says_that_the_member_is_gone() -> None:
+    membership = a_membership()
+    membership.feed(signed_in(1, "PJSIP/8001", "sales"))
+    assert membership.feed(signed_out(1, "PJSIP/8001", "sales")) == [remove("sales", "PJSIP/8001")]
+    assert membership.feed(LINK_UP) == [remove("sales", "PJSIP/8001")]  # nobody did it
+    membership.feed(gone("sales", "PJSIP/8001"))
     assert membership.feed(LINK_UP) == []
+
+
+def test_who_signs_in_again_is_not_taken_out_by_the_former_sign_out() -> None:
+    membership = a_membership()
+    membership.feed(signed_in(1, "PJSIP/8001", "sales"))
+    membership.feed(signed_out(1, "PJSIP/8001", "sales"))
+    membership.feed(signed_in(2, "PJSIP/8001", "sales"))
+    assert membership.feed(LINK_UP) == [add("sales", "PJSIP/8001", "1002")]
+
+
+def test_a_seat_imported_while_we_run_is_ours_once_somebody_holds_it() -> None:
+    membership = a_membership()
+    membership.feed(signed_in(2, "PJSIP/8009", "sales"))
+    asked = membership.feed(seen("sales", "PJSIP/8009", "1001"))
+    assert asked == [remove("sales", "PJSIP/8009"), add("sales", "PJSIP/8009", "1002")]
 
 
 def test_signing_in_adds_the_device_under_the_agent_number_to_each_queue() -> None:
@@ -91,6 +120,7 @@ def test_signing_out_removes_it() -> None:
     membership.feed(signed_in(1, "PJSIP/8001", "sales"))
     asked = membership.feed(signed_out(1, "PJSIP/8001", "sales"))
     assert asked == [remove("sales", "PJSIP/8001")]
+    membership.feed(gone("sales", "PJSIP/8001"))
     assert membership.feed(LINK_UP) == []
 
 

@@ -225,11 +225,13 @@ def _run_loop(work: Coroutine[Any, Any, None]) -> int:
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; SIGTERM (systemd, docker) ends it as Ctrl-C does. One error, not a group of one."""
+    """Run `work`; SIGTERM (systemd, docker) or Ctrl-C ends it. One error, not a group of one."""
     import signal
 
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    # SIGINT too: what a script starts in the background inherits that it is ignored.
+    for told in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(told, task.cancel)
     try:
         await task
     except* ZuoxiError as group:
@@ -627,8 +629,8 @@ def record_bytes(given: argparse.Namespace) -> int:
     pbx = _chosen(settings, given.pbx)[0]
     if given.file.exists():
         raise SettingError(f"{given.file} is there already; choose another name")
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(record(pbx, given.file, given.seconds))
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(_until_told(record(pbx, given.file, given.seconds)))
     say(f"recorded into {given.file}; fold it with: zuoxi replay {given.file}")
     return 0
 

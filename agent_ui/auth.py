@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
@@ -15,19 +14,24 @@ from starlette.responses import Response
 
 from agent_ui.rendering import LANGUAGES
 from crm_core.access.sessions import TOUCH_AFTER, LiveSession, hash_of, touch, viewer_of_session
+from crm_core.access.standing import Standing, rights_in
 from crm_core.access.tokens import viewer_of_token
 from crm_core.access.viewer import Viewer
 from crm_core.db import reading, transaction
 from crm_core.db_trouble import is_away
 from crm_core.errors import NotAllowed, Unavailable, ZuoxiError
+from crm_core.ids import UserId
+from crm_core.quick_dataclass import dataclass
 from crm_core.settings import Settings
 
 log = logging.getLogger("zuoxi.auth")
 
 LANGUAGE_COOKIE = "zuoxi-language"
-TRUSTED_WHILE_AWAY = timedelta(minutes=10)
+TRUSTED_WHILE_AWAY = timedelta(minutes=1)
 """So long a session that the database knew counts as known while the database is away, so that an
-agent can still hang up. Everything else a page does needs the database anyway."""
+agent can still hang up (decision 9). No longer: somebody may be disabled in a database that only this
+process does not reach. What the watch over rights has seen until then (it looks twice a second) holds
+too: who lost a right is not let in by what is remembered. Afterwards there is the phone."""
 REMEMBERED = 10_000
 """At most so many sessions are remembered for that."""
 PATIENCE_SECONDS = 2.0
@@ -87,6 +91,8 @@ class Identities:
     ) -> None:
         self._engine, self._settings, self._now = engine, settings, now
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._seen: Standing | None = None
+        self._seen_at = datetime.min.replace(tzinfo=UTC)
         self.cookie = cookie_name(settings)
 
     def nobody(self, connection: HTTPConnection) -> Visit:
@@ -129,6 +135,17 @@ class Identities:
         """The session ended."""
         self._known.pop(hash_of(token), None)
 
+    def forget_person(self, user: UserId, *, but: str = "") -> None:
+        """All sessions of this person ended (but the one with this token)."""
+        kept = hash_of(but)
+        for key, one in list(self._known.items()):
+            if one.session.viewer.user_id == user and key != kept:
+                del self._known[key]
+
+    def saw(self, found: Standing, at: datetime) -> None:
+        """What the watch over rights has just read: the newest that is known of everybody."""
+        self._seen, self._seen_at = found, at
+
     async def _touch(self, session: LiveSession, now: datetime) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), transaction(self._engine) as database:
@@ -147,14 +164,22 @@ class Identities:
                 self._known.popitem(last=False)
 
     def _as_last_seen(self, token: str, now: datetime) -> LiveSession:
-        known = self._known.get(hash_of(token))
+        key = hash_of(token)
+        known = self._known.get(key)
         if (
             known is None
-            or now - known.confirmed_at > TRUSTED_WHILE_AWAY
+            or now - max(known.confirmed_at, self._seen_at) > TRUSTED_WHILE_AWAY
             or known.session.expires_at <= now
+            or not self._still_stands(key, known)
         ):
             raise Unavailable("The database is not reachable just now. Calls go on.")
         return known.session
+
+    def _still_stands(self, key: str, known: _Known) -> bool:
+        """Has the watch over rights seen nothing else since this session was confirmed?"""
+        if self._seen is None or self._seen_at < known.confirmed_at:
+            return True
+        return self._seen.rights.get(key) == rights_in(known.session.viewer)
 
     def _language(self, connection: HTTPConnection, viewer: Viewer | None) -> str:
         chosen = (viewer and viewer.language) or connection.cookies.get(LANGUAGE_COOKIE)

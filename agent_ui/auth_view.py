@@ -6,8 +6,9 @@ are words. Every template of a whole page is given `shell: Shell` beside its own
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,12 @@ class Viewer:
     """May take calls: the desk is in the navigation."""
     has_calls: bool
     """May read the call list."""
+    has_live: bool = False
+    """May see the live queues beyond the own work."""
+    has_customers: bool = False
+    """May read customers' files."""
+    administers: bool = False
+    """People and seats are in the navigation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,11 @@ class PasswordProblem(StrEnum):
 
     WRONG = "wrong"
     """The present password."""
+    TOO_MANY = "too_many"
+    """It was guessed too often."""
     SHORT = "short"
+    WEAK = "weak"
+    """One of those that are guessed first, or the sign-in name."""
     DIFFERENT = "different"
     """The two new ones differ."""
     SAME = "same"
@@ -79,10 +90,30 @@ class PasswordPage:
     problem: PasswordProblem | None = None
 
 
+class SetUpProblem(StrEnum):
+    """Why the first administrator was not made."""
+
+    NAME = "name"
+    WEAK = "weak"
+    DIFFERENT = "different"
+    """The two passwords differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUpPage:
+    """`auth/set_up.html`. Posts `name`, `new_password`, `new_password_again` to its own address."""
+
+    minimum_length: int
+    name: str = ""
+    problem: SetUpProblem | None = None
+
+
 class DeviceProblem(StrEnum):
     """Why the device could not be taken."""
 
     TAKEN = "taken"
+    BUSY = "busy"
+    """Its phone rings or talks: nobody is thrown out of a call."""
     UNKNOWN = "unknown"
     NO_LINK = "no_link"
     """Asterisk is not reachable: queues cannot be joined just now."""
@@ -99,13 +130,16 @@ class Device:
     """The full name of who has it now; None: free."""
     held_number: str | None = None
     """That person's agent number."""
+    holder: int | None = None
+    """That person: the form names whom the seat is taken over from (`from`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePage:
     """`auth/device.html`: free extensions, the own usual one first, then the taken ones.
 
-    Posts `device` (= `pbx/extension`) and `csrf_token` to `/device`.
+    Posts `device` (= `pbx/extension`) and `csrf_token` to `/device`; a taken one that somebody forgot to
+    give back is asked again (`taking_over`), and then `from` names that person.
     """
 
     devices: tuple[Device, ...]
@@ -114,6 +148,8 @@ class DevicePage:
     shows_pbx: bool = False
     """More than one PBX: its name stands beside the extension."""
     problem: DeviceProblem | None = None
+    taking_over: Device | None = None
+    """The page asks whether this seat's holder is to be signed out there."""
 
 
 def in_order(devices: tuple[Device, ...]) -> tuple[Device, ...]:

@@ -1,4 +1,4 @@
-"""Who calls, as pages show it: from the look-up's answer to the values of `desk.view`.
+"""Who calls, as pages show it: from the look-up's answer to the values of `desk.who`.
 
 Pure. Everything passes `visible` for the viewer, and numbers are masked for who may not see them.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from agent_ui.desk.view import (
+from agent_ui.desk.who import (
     ContactShown,
     CustomerShown,
     FieldInput,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
+from agent_ui.customers.made import Made
 from agent_ui.directory import Directory
 from agent_ui.rendering import Renderer
 from agent_ui.wishes import Wishes
 from crm_core.access.throttle import SignInThrottle
 from crm_core.bus import Bus
 from crm_core.centre.holders import HolderBook
+from crm_core.customers.guesses import Guesses
 from crm_core.live_board.board import LiveBoard
+from crm_core.quick_dataclass import dataclass
 from crm_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from agent_ui.desk.reading import DeskReader
     from agent_ui.live.hub import Hub
     from agent_ui.live.pop_files import PopFiles
+    from agent_ui.live_queues.push import FloorPush
+    from agent_ui.operations.watch import Operations
 
 
 def _now() -> datetime:
@@ -45,8 +50,13 @@ class Deps:
     pop_files: PopFiles
     hub: Hub
     desk: DeskReader
+    floor: FloorPush
+    operations: Operations
     throttle: SignInThrottle
     hung_up: Wishes = field(default_factory=Wishes)
+    extended: Wishes = field(default_factory=Wishes)
+    made: Made = field(default_factory=Made)
+    guesses: Guesses = field(default_factory=Guesses)
     recorder_trouble: Callable[[], str | None] = lambda: None
     """A sentence while the database cannot be written."""
     now: Callable[[], datetime] = _now

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_core.access.users import UserRow, list_users
+from crm_core.agents.queries import PauseReasonInfo, pause_reasons
 from crm_core.centre import queries as centre
 from crm_core.centre.queries import HotlineInfo, QueueInfo
 from crm_core.customers.fields import FieldDefinition, definitions
@@ -21,6 +21,7 @@ from crm_core.customers.phone_numbers import normalise
 from crm_core.db import reading
 from crm_core.db_trouble import is_away
 from crm_core.ids import PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 
 log = logging.getLogger("zuoxi.directory")
 
@@ -34,6 +35,7 @@ class _Picture:
     queues: Mapping[tuple[PbxId, str], QueueInfo]
     people: Mapping[UserId, UserRow]
     fields: tuple[FieldDefinition, ...] = ()
+    pause_reasons: tuple[PauseReasonInfo, ...] = ()
 
 
 class Directory:
@@ -54,6 +56,7 @@ class Directory:
                 },
                 people={row.user_id: row for row in await list_users(connection)},
                 fields=await definitions(connection),
+                pause_reasons=await pause_reasons(connection, all_of_them=True),
             )
         if picture.hotlines != self._picture.hotlines:
             self._dialled = {}
@@ -74,6 +77,11 @@ class Directory:
     @property
     def fields(self) -> tuple[FieldDefinition, ...]:
         return self._picture.fields
+
+    @property
+    def pause_reasons(self) -> tuple[PauseReasonInfo, ...]:
+        """In their order; those that are no longer offered, too."""
+        return self._picture.pause_reasons
 
     @property
     def queues(self) -> Mapping[tuple[PbxId, str], QueueInfo]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from mimetypes import guess_type
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from agent_ui.auth_view import Shell
 from agent_ui.deps import deps_of
+from agent_ui.rendering import LANGUAGES
 from agent_ui.security import Door, needs
 from crm_core.errors import NotFound
 
@@ -22,6 +24,22 @@ TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".css": "text/css"}
 async def healthz() -> Response:
     """The process answers. What it can reach, pages say."""
     return JSONResponse({"status": "ok"})
+
+
+@router.get("/offline/{lang}", dependencies=[needs(Door.PUBLIC)], include_in_schema=False)
+async def offline_page(request: Request, lang: str) -> Response:
+    """What the browser keeps, to show it where no page of ours can be had. Nobody's: it says no name."""
+    language = next((ours for ours, tag in LANGUAGES.items() if tag == lang), None)
+    if language is None:
+        raise NotFound
+    return HTMLResponse(deps_of(request).renderer.render("offline.html", language, shell=Shell()))
+
+
+@router.get("/offline-worker.js", dependencies=[needs(Door.PUBLIC)], include_in_schema=False)
+async def offline_worker(request: Request) -> Response:
+    """The service worker. At the root and without a release: from there it may answer for any page."""
+    body = (deps_of(request).renderer.static.root / "worker/offline-worker.js").read_bytes()
+    return Response(body, media_type=TYPES[".js"], headers={"cache-control": "no-cache"})
 
 
 @router.get(

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from agent_ui import auth_view
 from agent_ui.auth import Visit
 from agent_ui.deps import deps_of
-from crm_core.access.permissions import Permission
+from crm_core.access.permissions import DataScope, Permission
 
 
 def shell_of(connection: HTTPConnection, visit: Visit) -> auth_view.Shell:
@@ -23,6 +23,9 @@ def shell_of(connection: HTTPConnection, visit: Visit) -> auth_view.Shell:
             agent_number=viewer.agent_number,
             has_desk=viewer.may(Permission.TAKE_CALLS),
             has_calls=viewer.may(Permission.READ_CALLS),
+            has_live=viewer.may(Permission.READ_LIVE) and viewer.scope is not DataScope.OWN,
+            has_customers=viewer.may(Permission.READ_CUSTOMERS),
+            administers=viewer.may(Permission.ADMINISTER),
         )
     return auth_view.Shell(
         viewer=person,

@@ -5,10 +5,10 @@ The page is data plus one template; a new macro or state is a line in `templates
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from crm_core.events import AgentState, Direction, LinkState, Outcome
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -21,12 +20,17 @@ from agent_ui.auth_view import ErrorPage
 from agent_ui.deps import deps_of
 from agent_ui.origins import from_here
 from agent_ui.pages import shell_of
+from agent_ui.request_ids import HEADER, id_of
+from agent_ui.security import HEADERS, NO_STORE
 from agent_ui.sentences import SENTENCES
 from agent_ui.words import MISHAPS
 from crm_core.db_trouble import is_away
 from crm_core.errors import TooMany, ZuoxiError
 
 log = logging.getLogger("zuoxi.web")
+
+FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics")
+"""What programs ask, even where somebody looks at it in a browser."""
 
 
 class Problem(Response):
@@ -102,9 +106,14 @@ async def _unexpected(connection: HTTPConnection, wrong: Exception) -> Response 
         return await answer(
             connection, 503, "The database is not reachable just now. Calls go on; try again."
         )
-    case = secrets.token_hex(4)
+    case = id_of(connection.scope)
+    # Said again: this runs behind the middleware that puts it beside every other line.
     log.error("case %s: %s failed", case, connection.url.path, exc_info=wrong)
-    return await answer(connection, 500, None, case=case)
+    response = await answer(connection, 500, None, case=case)
+    if response is not None:  # Starlette sends it past all middleware
+        for name, value in (*HEADERS, NO_STORE, (HEADER, case.encode())):
+            response.headers.setdefault(name.decode(), value.decode())
+    return response
 
 
 async def answer(
@@ -137,7 +146,7 @@ async def answer(
 
 def _is_page(connection: HTTPConnection) -> bool:
     """Did a person's browser ask for a page, not a script or a program?"""
-    if not isinstance(connection, Request) or connection.url.path.startswith("/api/"):
+    if not isinstance(connection, Request) or connection.url.path.startswith(FOR_PROGRAMS):
         return False
     mode = connection.headers.get("sec-fetch-mode")
     if mode is not None:

@@ -12,20 +12,20 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from gettext import GNUTranslations, NullTranslations
 from hashlib import sha384
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent_ui import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 LANGUAGES: Mapping[str, str] = {"zh_CN": "zh-CN", "en": "en"}
@@ -37,6 +37,9 @@ SCRIPT_MESSAGE = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
 
 def translations(language: str) -> NullTranslations:
     """The catalogue of `language`, compiled in memory: no compiled file can be stale."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     path = HERE / "locale" / language / "LC_MESSAGES" / "messages.po"
     compiled = BytesIO()
     with path.open("rb") as source:
@@ -103,36 +106,41 @@ class Renderer:
 
     def __init__(self, zone: ZoneInfo, *, development: bool = False) -> None:
         self.static = StaticFiles()
-        self._catalogues = {language: translations(language) for language in LANGUAGES}
-        self._environments = {
-            language: self._environment(language, zone, development) for language in LANGUAGES
-        }
+        self._zone, self._development = zone, development
+        self._catalogue = cache(translations)
+        self._environment = cache(self._make_environment)
+
+    def warm(self, template: str) -> None:
+        """Make what the first page would wait for: `template` compiled, in every language."""
+        for language in LANGUAGES:
+            self._environment(language).get_template(template)
 
     def render(self, template: str, language: str, **context: object) -> str:
         """`template` below templates/, in `language` (zh_CN or en; another one reads Chinese)."""
-        environment = self._environments.get(language) or self._environments["zh_CN"]
-        return environment.get_template(template).render(context)
+        return self._environment(_ours(language)).get_template(template).render(context)
 
     def text(self, message: str, language: str) -> str:
         """One message in `language`, for what is not a page; one that no catalogue has stays as it is."""
-        return self._catalogues.get(language, self._catalogues["zh_CN"]).gettext(message)
+        return self._catalogue(_ours(language)).gettext(message)
 
-    def _environment(self, language: str, zone: ZoneInfo, development: bool) -> Environment:
+    def _make_environment(self, language: str) -> Environment:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
         environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             extensions=["jinja2.ext.i18n"],
-            auto_reload=development,
+            auto_reload=self._development,
             cache_size=-1,
             lstrip_blocks=True,
         )
-        catalogue = self._catalogues[language]
+        catalogue = self._catalogue(language)
         # newstyle: placeholders are filled after escaping, so a caller's name cannot be markup
         environment.install_gettext_translations(  # type: ignore[attr-defined]
             catalogue, newstyle=True
         )
-        environment.filters.update(filters(zone, catalogue))
+        environment.filters.update(filters(self._zone, catalogue))
         environment.globals.update(
             static=self.static.url,
             integrity=self.static.integrity,
@@ -147,6 +155,10 @@ class Renderer:
             words=words,
         )
         return environment
+
+
+def _ours(language: str) -> str:
+    return language if language in LANGUAGES else "zh_CN"
 
 
 def _script_messages(static: Path, catalogue: NullTranslations) -> Markup:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +23,7 @@ from agent_ui.deps import deps_of
 from agent_ui.origins import from_here
 from crm_core.access.permissions import Permission
 from crm_core.errors import Invalid, NotAllowed
+from crm_core.quick_dataclass import dataclass
 from crm_core.settings import Settings
 
 BODY_LIMIT = 256 * 1024

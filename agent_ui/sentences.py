@@ -6,11 +6,7 @@ are not listed: they are shown as they are.
 
 from __future__ import annotations
 
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
-    """Mark a message for extraction."""
-    return message
-
+from agent_ui.words import N_
 
 SENTENCES: frozenset[str] = frozenset(
     {
@@ -34,9 +30,23 @@ SENTENCES: frozenset[str] = frozenset(
         N_("This file belongs to another release: load the page again."),
         N_("Only a person with an agent number can take calls."),
         N_("Only a person can write a note."),
+        N_("You are not signed in at a phone. Choose one first."),
+        N_("There is no such reason for a pause. Choose one of the list."),
+        N_("The PBX did not answer, so the state is as it was. Try again in a moment."),
+        N_("You are not signed in at a phone of this telephone system."),
+        N_("You missed a call. Choose ready first."),
+        N_("Only ready and paused (with a reason) can be chosen."),
+        N_("There is no wrap-up to extend."),
+        N_("This wrap-up has been extended already."),
         N_("A value is not valid."),
         N_("A customer needs a name or a phone number."),
+        N_("Somebody has changed this file since you opened it."),
+        N_("The form does not say which state of the file it changes: open it again."),
+        N_("You have looked for too many numbers that nobody has. Try again in an hour."),
         N_("Too many attempts. Wait a while and try again."),
+        N_("This set-up link is not valid any more: start Zuoxi again, it prints a new one."),
+        N_("This is the last administrator: make somebody else one first."),
+        N_("You cannot disable yourself: let another administrator do it."),
     }
 )
 

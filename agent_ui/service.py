@@ -24,11 +24,17 @@ from agent_ui.live.hub import Hub
 from agent_ui.live.pop_files import PopFiles
 from agent_ui.live.redraw import Redraw
 from agent_ui.live.rights import RightsWatch
+from agent_ui.live.straight import StraightProtocol
+from agent_ui.live_queues.days import QueueDays
+from agent_ui.live_queues.drawing import FloorDrawings
+from agent_ui.live_queues.push import FloorPush
+from agent_ui.live_queues.reading import FloorReader
+from agent_ui.operations.watch import Operations
 from agent_ui.rendering import Renderer
 from crm_core.access.throttle import SignInThrottle
 from crm_core.bus import Bus
 from crm_core.centre.holders import HolderBook
-from crm_core.errors import SettingError
+from crm_core.errors import SettingError, ZuoxiError
 from crm_core.live_board.board import LiveBoard
 from crm_core.pop_query import PopQuery, pop_query_of
 from crm_core.settings import Settings
@@ -38,6 +44,14 @@ log = logging.getLogger("zuoxi.web")
 SEND_BUFFER = 256 * 1024
 DRAIN_SECONDS = 3
 """How long requests under way may take when the server stops."""
+
+
+class PortTaken(SettingError):
+    """The port of the pages is taken by another program."""
+
+
+class PartEnded(ZuoxiError):
+    """A task without which the pages are not what they seem has ended."""
 
 
 class Records(Protocol):
@@ -85,8 +99,17 @@ class AgentUi:
             now=now,
             development=development,
         )
-        self._rights = RightsWatch(engine=engine, hub=self.deps.hub, bus=bus, board=board, now=now)
+        self._rights = RightsWatch(
+            engine=engine,
+            hub=self.deps.hub,
+            bus=bus,
+            board=board,
+            now=now,
+            saw=self.deps.identities.saw,
+        )
         self._tasks: list[asyncio.Task[None]] = []
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when `stop` was called, or with what ended a task that is for ever."""
         self._server: uvicorn.Server | None = None
         self._socket: socket.socket | None = None
 
@@ -103,10 +126,12 @@ class AgentUi:
         return f"{scheme}://{shown}:{port}"
 
     async def start(self) -> None:
-        """Open the port and serve. Raises `SettingError` when the port is taken."""
+        """Open the port and serve. Raises `PortTaken` where another program has it."""
         self._socket = listening(self._settings)
         await self.deps.directory.refresh()
         self.deps.hub.start()
+        self.deps.floor.start()
+        self.deps.operations.start()
         self._server = _Server(server_config(self.deps, self._settings))
         serving = self._server.serve(sockets=[self._socket])
         for work, name in (
@@ -115,24 +140,52 @@ class AgentUi:
             (self.deps.hub.beat(), "heartbeat"),
             (self.deps.hub.redraw.run(), "redraw"),
             (self._rights.run(), "rights"),
+            (self.deps.floor.days.run(), "queue days"),
+            (self.deps.floor.run(), "live queues"),
         ):
-            self._tasks.append(asyncio.create_task(work, name=name))
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(self._task_ended)
+            self._tasks.append(task)
         while not self._server.started:
             if self._tasks[0].done():
                 await self._tasks[0]
                 raise SettingError("The web server ended while it was starting; the log says why.")
             await asyncio.sleep(0.01)
 
+    async def watch(self) -> None:
+        """Until `stop`. Raises `PartEnded` where one of the tasks that are for ever has ended."""
+        await self._over
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._over.done():
+            return
+        wrong = task.exception()
+        log.error("the task %s of the pages has ended", task.get_name(), exc_info=wrong)
+        said = f": {wrong}" if wrong is not None else ""
+        self._over.set_exception(
+            PartEnded(
+                f"A part of the pages ({task.get_name()}) has ended{said}. The log says more."
+            )
+        )
+        self._over.exception()  # it is in the log already, should nobody watch
+
+    def warm(self) -> None:
+        """Do now, the port being open, what the first page would have to wait for (30 ms)."""
+        self.deps.renderer.warm("auth/sign_in.html")
+
     async def stop(self) -> None:
         """Sockets are told to come back, requests under way end, then everything does."""
+        if not self._over.done():
+            self._over.set_result(None)
         self.deps.hub.stop()
+        self.deps.floor.stop()
+        self.deps.operations.stop()
         if self._server is not None:
             self._server.should_exit = True
         for task in self._tasks[1:]:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        # Whatever one of them died of was told when it did.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._query.close()
         if self._socket is not None:
             self._socket.close()
@@ -173,6 +226,26 @@ def assemble(
         demo_pbxs=settings.demo_pbxs,
     )
     redraw = Redraw(desk=desk, renderer=renderer, settled=settled, seq=lambda: bus.seq, now=now)
+    days = QueueDays(engine=engine, settled=settled, zone=settings.zone, now=now)
+    hub = Hub(
+        bus=bus,
+        board=board,
+        holders=holders,
+        directory=directory,
+        pop_files=pop_files,
+        redraw=redraw,
+        today=days.of,
+        now=now,
+    )
+    floor = FloorReader(
+        board=board,
+        directory=directory,
+        pop_files=pop_files,
+        audience=hub.audience,
+        days=days,
+        now=now,
+    )
+    identities = Identities(engine, settings, now)
     return Deps(
         settings=settings,
         bus=bus,
@@ -181,18 +254,22 @@ def assemble(
         holders=holders,
         renderer=renderer,
         directory=directory,
-        identities=Identities(engine, settings, now),
+        identities=identities,
         pop_files=pop_files,
-        hub=Hub(
+        hub=hub,
+        desk=desk,
+        floor=FloorPush(
+            bus=bus, days=days, reader=floor, drawings=FloorDrawings(renderer), now=now
+        ),
+        operations=Operations(
+            settings=settings,
+            engine=engine,
             bus=bus,
             board=board,
-            holders=holders,
-            directory=directory,
-            pop_files=pop_files,
-            redraw=redraw,
+            hub=hub,
+            identities=identities,
             now=now,
         ),
-        desk=desk,
         throttle=SignInThrottle(),
         recorder_trouble=trouble,
         now=now,
@@ -203,11 +280,11 @@ def assemble(
 def server_config(deps: Deps, settings: Settings) -> uvicorn.Config:
     """uvicorn for sockets that stay open a shift: no compression (it doubles their memory)."""
     trusted = settings.trusted_proxies
-    logging.getLogger("uvicorn.error").addFilter(_no_false_alarm)
+    logging.getLogger("uvicorn.error").addFilter(_worth_a_line)
     return uvicorn.Config(
         create_app(deps),
         loop="none",
-        ws="websockets-sansio",
+        ws=StraightProtocol,
         ws_per_message_deflate=False,
         ws_max_size=16 * 1024,
         ws_ping_interval=20.0,
@@ -224,9 +301,11 @@ def server_config(deps: Deps, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _no_false_alarm(record: logging.LogRecord) -> bool:
-    # uvicorn 0.54 says this of every socket that is refused with an answer of its own.
-    return "without completing handshake" not in record.getMessage()
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    # uvicorn 0.54 says the first of every socket that is refused with an answer of its own. That the
+    # server has started the command line says, with its address.
+    said = record.getMessage()
+    return "without completing handshake" not in said and not said.startswith("Started server")
 
 
 def refuse_plain_http(settings: Settings) -> None:
@@ -269,7 +348,7 @@ def listening(settings: Settings) -> socket.socket:
     except OSError as wrong:
         opened.close()
         if wrong.errno == errno.EADDRINUSE:
-            raise SettingError(
+            raise PortTaken(
                 f"ZUOXI_HTTP_BIND: port {port} of {host} is taken by another program. "
                 "End it, or choose another port."
             ) from None

@@ -38,12 +38,25 @@ NUMBER_DIGITS = 7
 
 def text_of(value: Any) -> str:
     """JSON text; instants as `2026-11-24T02:30:00.123456Z`."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    return json_of(value).decode()
+
+
+def json_of(value: Any) -> bytes:
+    """The same as it goes over a socket."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def ready_json(value: Any) -> orjson.Fragment:
+    """`value` as a part of JSON that is made later."""
+    return orjson.Fragment(json_of(value))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        at = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return (
+            f"{at.isoformat(timespec='microseconds')[:-6]}Z"  # +00:00; half of what strftime takes
+        )
     if isinstance(value, frozenset | set):
         return sorted(value)
     raise TypeError(type(value).__name__)

@@ -7,12 +7,14 @@ the colour is in `static/css/tokens.css` under the state's value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from agent_ui.auth_view import DeviceProblem, PasswordProblem, SignInProblem
-from agent_ui.desk.view import Recognised
+from agent_ui.auth_view import DeviceProblem, PasswordProblem, SetUpProblem, SignInProblem
+from agent_ui.desk.who import Recognised
+from agent_ui.live_queues.view import Level
+from crm_core.access.person_problems import PersonProblem
 from crm_core.call_log.records import Confidence
 from crm_core.events import AgentState, AttemptResult, Direction, EndedBy, LinkState, Outcome
+from crm_core.quick_dataclass import dataclass
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
@@ -82,6 +84,50 @@ CONFIDENCES: Mapping[Confidence, str] = {
     Confidence.GAP: N_("A part of it was not seen"),
 }
 
+PAUSES_BY_RULE: Mapping[str, str] = {
+    "outside": N_("Paused elsewhere"),
+    "wrap_up_overdue": N_("Wrap-up overdue"),
+}
+"""Reasons that nobody chooses, so that no table has words for them."""
+
+PAUSE_ICONS: Mapping[str, str] = {
+    "meal": "tools-kitchen",
+    "training": "school",
+    "meeting": "users",
+    "outside": "device-landline-phone",
+}
+"""Icons of the reasons that come with the product; a site's own have the cup."""
+
+
+STATE_LEVELS: Mapping[AgentState, tuple[int, int]] = {
+    AgentState.RINGING: (15, 30),
+    AgentState.TALKING: (600, 1_200),
+    AgentState.ON_HOLD: (60, 180),
+    AgentState.PAUSED: (900, 1_800),
+    AgentState.MISSED: (30, 60),
+}
+"""Seconds after which a stopwatch of the live queues is in amber, and says so in a word."""
+
+LEVELS: Mapping[Level, str] = {
+    Level.CALM: N_("No wait over 20 s"),
+    Level.WARN: N_("Waits over 20 s"),
+    Level.BREACH: N_("Waits over 1 min"),
+}
+"""How long somebody has waited."""
+
+
+def pause_label(reason: str) -> str:
+    """A reason in words: the site's own, or the message id of a rule's."""
+    return PAUSES_BY_RULE.get(reason, reason)
+
+
+PHONE_LINKS: Mapping[bool | None, Word] = {
+    True: Word(text=N_("Phone OK"), icon="device-landline-phone"),
+    False: Word(text=N_("Phone not connected"), icon="phone-off"),
+    None: Word(text=N_("Phone unknown"), icon="device-landline-phone"),
+}
+"""The own phone, as Asterisk sees it."""
+
 PHONES: Mapping[AgentState, str] = {
     AgentState.READY: N_("On the hook"),
     AgentState.RINGING: N_("It rings: lift it"),
@@ -112,13 +158,49 @@ SIGN_IN_PROBLEMS: Mapping[SignInProblem, str] = {
 
 PASSWORD_PROBLEMS: Mapping[PasswordProblem, str] = {
     PasswordProblem.WRONG: N_("The present password is wrong."),
+    PasswordProblem.TOO_MANY: N_("Too many attempts. Wait a while, then try again."),
     PasswordProblem.SHORT: N_("The new password is too short."),
+    PasswordProblem.WEAK: N_("The new password is one of those that are guessed first."),
     PasswordProblem.DIFFERENT: N_("The two new passwords differ."),
     PasswordProblem.SAME: N_("The new password is the present one. Choose another."),
 }
 
+SET_UP_PROBLEMS: Mapping[SetUpProblem, str] = {
+    SetUpProblem.NAME: N_("A sign-in name has 1 to 64 letters, digits, dots, hyphens or @."),
+    SetUpProblem.WEAK: N_("The password is too short, or one of those that are guessed first."),
+    SetUpProblem.DIFFERENT: N_("The two passwords differ."),
+}
+
+ROLES: Mapping[str, str] = {
+    "agent": N_("Agent"),
+    "outbound_caller": N_("Outbound caller"),
+    "supervisor": N_("Supervisor"),
+    "admin": N_("Administrator"),
+}
+"""The roles that ship; one of the site's own is called by its name."""
+
+PERSON_PROBLEMS: Mapping[PersonProblem, str] = {
+    PersonProblem.NAME_FORM: N_("A sign-in name has 1 to 64 letters, digits, dots, hyphens or @."),
+    PersonProblem.NAME_TAKEN: N_("Somebody has this sign-in name already."),
+    PersonProblem.FULL_NAME_EMPTY: N_("Enter the name, without line breaks."),
+    PersonProblem.FULL_NAME_LONG: N_("The name has at most 128 characters."),
+    PersonProblem.NUMBER_FORM: N_("An agent number has 1 to 16 digits or Latin letters."),
+    PersonProblem.NUMBER_TAKEN: N_("This agent number is that of %(who)s."),
+    PersonProblem.NUMBER_FIXED: N_("Calls are credited to agent number %(who)s: it stays."),
+    PersonProblem.NUMBER_NEEDED: N_("Who takes calls of a queue needs an agent number."),
+    PersonProblem.ROLE_NEEDED: N_("Choose at least one role."),
+    PersonProblem.ROLE_UNKNOWN: N_("There is no such role any more. Choose again."),
+    PersonProblem.LAST_ADMINISTRATOR: N_(
+        "This is the last administrator: make somebody else one first."
+    ),
+    PersonProblem.TEAM_UNKNOWN: N_("There is no such team any more. Choose again."),
+    PersonProblem.QUEUE_UNKNOWN: N_("There is no such queue any more. Choose again."),
+    PersonProblem.SEAT_UNKNOWN: N_("There is no such extension any more. Choose again."),
+}
+
 DEVICE_PROBLEMS: Mapping[DeviceProblem, str] = {
     DeviceProblem.TAKEN: N_("Somebody else has just taken this extension. Choose another."),
+    DeviceProblem.BUSY: N_("Its phone is in a call just now. Wait until that is over."),
     DeviceProblem.UNKNOWN: N_("There is no such extension. Choose one of these."),
     DeviceProblem.NO_LINK: N_(
         "The PBX is not reachable, so the queues cannot be joined. Try again in a moment."
@@ -128,39 +210,59 @@ DEVICE_PROBLEMS: Mapping[DeviceProblem, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mishap:
-    """What an error page says: what it is, and what to do."""
+    """What an error page says: what it is, and what to do, a line each."""
 
     title: str
-    advice: str
+    icon: str
+    advice: tuple[str, ...]
 
 
 MISHAPS: Mapping[int, Mishap] = {
     403: Mishap(
         title=N_("Not allowed"),
-        advice=N_("Your roles do not allow this. If you need it, ask an administrator."),
+        icon="lock",
+        advice=(
+            N_("Your roles do not allow this."),
+            N_("If you need it, ask an administrator to give you the role."),
+        ),
     ),
     404: Mishap(
         title=N_("Not found"),
-        advice=N_("There is no such page or entry, or you may not see it."),
+        icon="search",
+        advice=(
+            N_("There is no such page or entry, or you may not see it."),
+            N_("If you followed a link, it may be old: look the entry up from the list."),
+        ),
     ),
     409: Mishap(
         title=N_("Somebody was faster"),
-        advice=N_("Look at the present state and try again."),
+        icon="refresh",
+        advice=(N_("Go back, load the page again to see how it stands now, then decide anew."),),
     ),
     422: Mishap(
         title=N_("Something is missing or invalid"),
-        advice=N_("Go back, correct what you entered and send it again."),
+        icon="alert-triangle",
+        advice=(N_("Go back, correct what you entered and send it again."),),
     ),
     429: Mishap(
         title=N_("Too many attempts"),
-        advice=N_("Wait a minute, then try again."),
+        icon="clock",
+        advice=(N_("Wait a minute, then try again."),),
     ),
     500: Mishap(
         title=N_("Something broke on our side"),
-        advice=N_("It has been recorded. Calls go on; try again, or tell an administrator."),
+        icon="alert-triangle",
+        advice=(
+            N_("Calls go on at the phones."),
+            N_("Try again. If it happens once more, tell an administrator the number below."),
+        ),
     ),
     503: Mishap(
         title=N_("Not reachable just now"),
-        advice=N_("A part that this page needs is away. Calls go on; try again in a moment."),
+        icon="plug-x",
+        advice=(
+            N_("A part that this page needs is away. Calls go on at the phones."),
+            N_("Try again in a moment."),
+        ),
     ),
 }

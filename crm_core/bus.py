@@ -13,16 +13,14 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from crm_core.events import Event
 
 log = logging.getLogger("zuoxi.bus")
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An event with its place on the bus. `seq` is `epoch-n`, opaque to everybody outside."""
 
     seq: str

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import orjson
+
 from crm_core import events
 from crm_core.errors import Invalid
 from crm_core.events import Event
@@ -35,6 +37,12 @@ def to_json(event: Event) -> dict[str, Any]:
     name = type(event).__name__
     body: dict[str, Any] = _adapter(name).dump_python(event, mode="json")
     return {"type": name, **body}
+
+
+def to_text(event: Event) -> str:
+    """What `to_json` says, as JSON text, a tenth of the way: for those who only store it."""
+    body = orjson.dumps(event, option=orjson.OPT_UTC_Z).decode()
+    return f'{{"type":"{type(event).__name__}",{body[1:]}'
 
 
 def from_json(data: dict[str, Any]) -> Event:

@@ -6,10 +6,13 @@ A command is asked on the bus (`bus.ask`) where an answer is needed, and ends in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from crm_core.durations import Durations
 from crm_core.events import (
+    AgentSignedIn,
+    AgentState,
+    AgentStateChanged,
     CallAnswered,
     CallOffered,
     Direction,
@@ -17,7 +20,8 @@ from crm_core.events import (
     LegStarted,
     TimelineEvent,
 )
-from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
+from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, UserId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,29 @@ class UnpauseMember(Command):
     """Offer calls to this device again, in all queues."""
 
     interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseState(Command):
+    """An agent wants to be `ready` or `paused` (with the code of a reason).
+
+    While a call rings or is talked it holds for afterwards (`NextStateChosen`): `paused` follows the
+    wrap-up, `ready` takes the choice back. In wrap-up `ready` ends it now, `paused` leaves it for the
+    pause now. From `missed`, `ready` is the one way back. Refused for who is signed out.
+    """
+
+    user: UserId
+    state: AgentState
+    reason: str | None = None
+    by: UserId | None = None
+    """Who chose it, where it was not the agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendWrapUp(Command):
+    """Thirty seconds more of wrap-up, once a wrap-up."""
+
+    user: UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,3 +206,65 @@ class PlanOf:
     """Which queues, hotlines and seats shall this PBX have? Answered by `centre.plan.SwitchPlan`."""
 
     pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowRecords:
+    """How does the recorder stand? Answered by `RecordsStand`, at once and without the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsStand:
+    lease_held: bool
+    waiting: int
+    """Events told and not yet committed."""
+    trouble: str | None
+    """A sentence while the database cannot be written."""
+    lost: int
+    """Facts that did not fit in memory, since the process started."""
+    refused: int
+    """Facts that the database will never take."""
+    commits: Durations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowLink:
+    """What has come over the link to this PBX? Answered by `LinkStands`."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStands:
+    """Counts since the process started."""
+
+    read: int
+    """Messages of a kind that we want, folded."""
+    ignored: int
+    """Events of kinds that nobody wants."""
+    quarantined: int
+    """Messages that Asterisk did not write so."""
+    mended: int
+    """Values that were told without a control character."""
+    failures: int
+    """Times that our own folding broke."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentsOf:
+    """Who is signed in at this PBX, and how was everybody left? Answered by `tuple[KnownAgent, ...]`."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAgent:
+    """What the state machine needs to go on with an agent after a restart of ours."""
+
+    signed_in: AgentSignedIn | None
+    """With the moment of the sign-in. None: the seat was given back while nobody looked."""
+    left_in: AgentStateChanged | None
+    """The open row of `agent_states`."""
+    next_state: AgentState | None = None
+    next_reason: str | None = None
+    """What was to follow the call, as `NextStateChosen` told it."""

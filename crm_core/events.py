@@ -11,11 +11,11 @@ and back; a class added here is known there at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from crm_core.ids import BootId, CallId, CustomerId, PbxId, QueuePassKey, UserId
+from crm_core.quick_dataclass import dataclass
 
 
 class Direction(StrEnum):
@@ -97,6 +97,17 @@ class AgentState(StrEnum):
     PAUSED = "paused"
     MISSED = "missed"
     UNKNOWN = "unknown"
+
+
+class StateSource(StrEnum):
+    """Who or what changed an agent's state."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    CALL = "call"
+    """A ring, an answer, a hang-up."""
+    RULE = "rule"
+    """A deadline (the end of wrap-up), a missed ring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +351,17 @@ class QueueMemberGone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSeen(Event):
+    """A phone can be reached or not, as Asterisk sees it: told when it changes.
+
+    Not reachable is *unavailable* (nobody is registered there) or *invalid* (no such endpoint).
+    """
+
+    interface: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedHeard(Event):
     """Each second: everything up to `at` has reached the bus. A gap begins here after a kill."""
 
@@ -367,6 +389,17 @@ class GapRecorded(Event):
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsLost(Event):
+    """The records could not keep what was told in [began_at, at), and can be written again.
+
+    What can be told twice is told again: `queue_log` from the position that the records have, of the
+    calls what is known of them. The rest is in the gap book.
+    """
+
+    began_at: datetime
+
+
 # --- from the centre itself -----------------------------------------------------------------------
 
 
@@ -389,6 +422,39 @@ class AgentSignedOut(Event):
     agent_number: str
     interface: str
     queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStateChanged(Event):
+    """The agent is in another state from `at` on (decision 17): a row of `agent_states`.
+
+    `reason` is the pause reason's code (`paused` only). `call` is the call that rings, is talked or
+    is written up. `due_at`: when wrap-up ends by itself (of a call before this one, while another one
+    rings or is talked). A missed agent's `call` is the missed one.
+    """
+
+    user: UserId
+    agent_number: str
+    interface: str
+    state: AgentState
+    source: StateSource
+    reason: str | None = None
+    call: CallId | None = None
+    queue: str | None = None
+    """The queue that call came by."""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStateChosen(Event):
+    """What the agent will be after this call: `paused` (reason), or still `missed`.
+
+    `state` None: ready; the choice was taken back, or has come true.
+    """
+
+    user: UserId
+    state: AgentState | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,13 +34,21 @@ REFUSAL = (
 )
 
 
+class DatabaseInUse(SettingError):
+    """Another Zuoxi works with this database."""
+
+    def __init__(self, process: str = "") -> None:
+        self.process = process
+        super().__init__(REFUSAL.format(who=f" (process {process})" if process else ""))
+
+
 class Lease(Protocol):
     """`held` may become false while it is used: then record on, but send nothing to Asterisk."""
 
     @property
     def held(self) -> bool: ...
     async def take(self) -> None:
-        """Raises `SettingError` when somebody else has it."""
+        """Raises `DatabaseInUse` when somebody else has it."""
 
     async def give_back(self) -> None: ...
 
@@ -70,7 +78,7 @@ class FileLease:
         except BlockingIOError:
             pid = os.read(file, 20).decode(errors="replace").strip()
             os.close(file)
-            raise SettingError(REFUSAL.format(who=f" (process {pid})" if pid else "")) from None
+            raise DatabaseInUse(pid) from None
         os.ftruncate(file, 0)
         os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
@@ -96,7 +104,7 @@ class SessionLease:
 
     async def take(self) -> None:
         if not await self._try():
-            raise SettingError(REFUSAL.format(who=""))
+            raise DatabaseInUse
         self._watch = asyncio.create_task(self._look_after(), name="lease")
 
     async def give_back(self) -> None:

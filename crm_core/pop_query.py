@@ -13,7 +13,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from crm_core.call_log.details import DispositionLabel, LastContact, Repeat
 from crm_core.errors import Unavailable
 from crm_core.events import Direction, Outcome
 from crm_core.ids import CallId, CustomerId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

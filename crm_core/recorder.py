@@ -2,7 +2,8 @@
 
 It reads the bus at its own pace and blocks nobody. While the database is away it keeps what comes
 and tries again; nothing is lost until `keep` events wait, and then a row in the gap book says what.
-The position of a feed is committed in the same transaction as the rows it covers, never earlier.
+The position of a feed is committed in the same transaction as the rows it covers, neither earlier
+nor later: rows that were committed without it would be told again after a kill.
 """
 
 from __future__ import annotations
@@ -14,18 +15,27 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from time import perf_counter
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_core.bus import Bus, Envelope
 from crm_core.call_log.ownership import Normalise
-from crm_core.call_log.writer import CallWriter, Recorded
+from crm_core.call_log.writer import RECORDED, CallWriter
 from crm_core.centre.holders import HolderBook
 from crm_core.customers.phone_numbers import normalise
 from crm_core.db import transaction
 from crm_core.db_trouble import is_away, sentence
-from crm_core.events import Event, Feed, FeedAdvanced, FeedHeard, FromQueueLog, GapRecorded
+from crm_core.durations import Durations
+from crm_core.events import (
+    Event,
+    FactsLost,
+    Feed,
+    FeedAdvanced,
+    FeedHeard,
+    FromQueueLog,
+    GapRecorded,
+)
 from crm_core.ids import PbxId
 
 log = logging.getLogger("zuoxi.recorder")
@@ -34,7 +44,7 @@ WINDOW_SECONDS = 0.04
 """How long the first fact of a batch waits for company: with the commit itself below 50 ms."""
 
 BATCH = 2_000
-"""At most so many facts in one transaction."""
+"""About so many facts in one transaction."""
 
 KEEP = 200_000
 """So many facts may wait while the database is away: half an hour at five calls a second."""
@@ -43,6 +53,9 @@ SLOW_SECONDS = 3.0
 """A commit that takes longer is trouble: a lock, a dead disk, a network that swallows everything."""
 
 SLOW = "The database does not answer."
+
+COMMIT_STEPS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+"""Seconds of a batch's transaction, as `/metrics` shows them."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 
@@ -74,9 +87,12 @@ class Recorder:
         """A sentence while the database cannot be written, shown on pages; None: all is well."""
         self.recorded_until: str | None = None
         """The `seq` of the last event whose rows are committed."""
+        self.commits = Durations(COMMIT_STEPS)
+        self.lost = 0
+        """Facts that did not fit in memory while the database was away."""
         self.refused = 0
         """Facts that the database will never take; each is in the log."""
-        self._engine = engine
+        self._engine, self._bus = engine, bus
         self._writer = CallWriter(
             holders, normalised or (lambda raw: normalise(raw, region).number)
         )
@@ -136,17 +152,25 @@ class Recorder:
         """From the first lost fact on everything is lost until room is made: one gap, not many."""
         event = envelope.event
         self._done += 1
-        if not isinstance(event, Recorded):
+        if type(event) not in RECORDED:
             return
         if not self._losses:
             log.error("%d events wait for the database: those that follow are lost", self._keep)
         loss = self._losses.setdefault(event.pbx, Loss(began_at=event.at, ended_at=event.at))
         loss.ended_at = max(loss.ended_at, event.at)
         loss.events += 1
+        self.lost += 1
         if isinstance(event, FromQueueLog | FeedAdvanced):
-            # The position must not pass rows that are lost: it stays, and the next start reads
-            # them from queue_log again.
+            # The position must not pass rows that are lost: it stays until somebody asks for it, to
+            # read them from queue_log again.
             self._frozen.add((event.pbx, Feed.QUEUE_LOG))
+
+    def thaw(self, pbx: PbxId, feed: Feed) -> None:
+        """Who asked where this feed stands begins there again: from now on its position counts.
+
+        What was told before the question must have been drained.
+        """
+        self._frozen.discard((pbx, feed))
 
     def _confess(self) -> list[Event]:
         """The gap rows for what was lost, once everything that was kept is written."""
@@ -165,7 +189,7 @@ class Recorder:
 
     async def _commit_first(self) -> None:
         """Write the oldest batch, however often that takes."""
-        batch = list(islice(self._pending, BATCH))
+        batch = self._first_batch()
         last = len(batch) == len(self._pending)
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -180,13 +204,36 @@ class Recorder:
             last = last and len(batch) == len(self._pending)
         self._written(batch, all_of_it=last)
 
+    def _first_batch(self) -> list[Envelope]:
+        """The oldest `BATCH`, and what belongs to it: the rest of a piece of `queue_log` that begins
+        in it, to the position that ends the piece.
+
+        A piece is told in one go, so its end is waiting too, unless it was lost.
+        """
+        batch: list[Envelope] = []
+        begun: set[PbxId] = set()
+        for envelope in self._pending:
+            if len(batch) >= BATCH and not begun:
+                break
+            batch.append(envelope)
+            event = envelope.event
+            if isinstance(event, FeedAdvanced):
+                begun.discard(event.pbx)
+            elif (
+                isinstance(event, FromQueueLog) and (event.pbx, Feed.QUEUE_LOG) not in self._frozen
+            ):
+                begun.add(event.pbx)
+        return batch
+
     def _written(self, batch: Sequence[Envelope], *, all_of_it: bool) -> None:
         for _ in batch:
             self._pending.popleft()
         self._done += len(batch)
         self.recorded_until = batch[-1].seq
         if all_of_it:
-            self._losses.clear()
+            losses, self._losses = self._losses, {}
+            for pbx, loss in losses.items():
+                self._bus.publish(FactsLost(at=loss.ended_at, pbx=pbx, began_at=loss.began_at))
         self._say(None)
         self._progress.set()
         self._progress = asyncio.Event()
@@ -200,9 +247,11 @@ class Recorder:
         if not wanted:
             return
         slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._say, SLOW)
+        began = perf_counter()
         try:
             async with transaction(self._engine) as connection:
                 await self._writer.write(connection, wanted)
+            self.commits.add(perf_counter() - began)
         except BaseException as wrong:
             self._writer.forget()
             if is_away(wrong) or not isinstance(wrong, Exception):
@@ -237,7 +286,7 @@ class Recorder:
     def _is_wanted(self, event: Event) -> bool:
         if isinstance(event, FeedAdvanced | FeedHeard):
             return (event.pbx, event.feed) not in self._frozen
-        return isinstance(event, Recorded)
+        return type(event) in RECORDED
 
     def _say(self, trouble: str | None) -> None:
         """One line in the log for each change."""

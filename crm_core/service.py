@@ -11,12 +11,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from crm_core.agents.queries import known_agents
 from crm_core.bus import Bus, Envelope
+from crm_core.call_log.call_lines import CallLines
 from crm_core.call_log.resuming import feed_state, known_boots, open_calls
 from crm_core.centre.holders import HolderBook
 from crm_core.centre.queries import holdings, people
-from crm_core.centre.setup import switch_plan
-from crm_core.commands import FeedPosition, KnownBoots, OpenCalls, PlanOf
+from crm_core.centre.switch_plan import switch_plan
+from crm_core.commands import (
+    AgentsOf,
+    FeedPosition,
+    FeedState,
+    HowRecords,
+    KnownBoots,
+    OpenCalls,
+    PlanOf,
+    RecordsStand,
+)
 from crm_core.db import reading
 from crm_core.db_trouble import is_away, sentence
 from crm_core.lease import lease_of
@@ -24,6 +35,7 @@ from crm_core.recorder import Recorder
 from crm_core.settings import Settings
 
 log = logging.getLogger("zuoxi.crm_core")
+log_of_calls = logging.getLogger("zuoxi.calls")
 
 REMEMBERED = timedelta(days=30)
 """How far back it is known who held which interface: for facts that come late."""
@@ -45,6 +57,7 @@ class CrmCore:
         self.recorder = Recorder(bus, engine, self.holders, region=settings.region)
         self.lease = lease_of(engine)
         self._bus, self._engine = bus, engine
+        self._call_lines = CallLines()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -62,9 +75,9 @@ class CrmCore:
         ]
         self._bus.answer(KnownBoots, lambda asked: self._recorded(known_boots, asked.pbx))
         self._bus.answer(OpenCalls, lambda asked: self._recorded(open_calls, asked.pbx))
-        self._bus.answer(
-            FeedPosition, lambda asked: self._recorded(feed_state, asked.pbx, asked.feed)
-        )
+        self._bus.answer(FeedPosition, self._position)
+        self._bus.answer(AgentsOf, lambda asked: self._recorded(known_agents, asked.pbx))
+        self._bus.answer(HowRecords, self._stand)
         self._bus.answer(PlanOf, lambda asked: self._read(switch_plan, asked.pbx))
 
     async def stop(self) -> None:
@@ -86,11 +99,32 @@ class CrmCore:
 
     def _told(self, envelope: Envelope) -> None:
         self.holders.feed(envelope.event)
+        line = self._call_lines.feed(envelope.event)
+        if line is not None:
+            # Not in this turn of the loop: a ringing phone may be next.
+            asyncio.get_running_loop().call_soon(log_of_calls.info, line)
 
     async def _recorded(self, query: Callable[..., Awaitable[Answer]], *asked: Any) -> Answer:
         """The answer of the database once it holds all that was published before the question."""
         await self.recorder.drain()
         return await self._read(query, *asked)
+
+    async def _stand(self, _: HowRecords) -> RecordsStand:
+        recorder = self.recorder
+        return RecordsStand(
+            lease_held=self.lease.held,
+            waiting=recorder.waiting,
+            trouble=recorder.trouble,
+            lost=recorder.lost,
+            refused=recorder.refused,
+            commits=recorder.commits,
+        )
+
+    async def _position(self, asked: FeedPosition) -> FeedState | None:
+        """Where telephony goes on to read; it tells nothing of this feed before it has the answer."""
+        await self.recorder.drain()
+        self.recorder.thaw(asked.pbx, asked.feed)
+        return await self._read(feed_state, asked.pbx, asked.feed)
 
     async def _read(self, query: Callable[..., Awaitable[Answer]], *asked: Any) -> Answer:
         async def once() -> Answer:

@@ -1,7 +1,7 @@
 """Settings: environment variables and `.env`, prefix `ZUOXI_`, read once in `zuoxi.main`.
 
 Each has a default that works on a laptop, or a sentence that says what to set. A secret may come
-from a file: `ZUOXI_SECRET_KEY_FILE=/run/secrets/key` (a list: one entry a line).
+from a file: `ZUOXI_PBX_URLS_FILE=/run/secrets/pbx` (a list: one entry a line).
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from crm_core.errors import SettingError
 from crm_core.ids import PbxId
+from crm_core.quick_dataclass import dataclass
 
 _PBX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """It stands in the names of files and folders."""
@@ -37,11 +36,14 @@ class PbxUrl:
     control_secret: str
     tls: bool = False
     queue_log: Path | None = None
+    sip: str = ""
+    """`HOST:PORT` where phones register, for the seats' pages; empty: `host`, port 5060."""
     demo: bool = False
 
 
 def pbx_url(text: str) -> PbxUrl:
-    """Parse `ami://user:secret@host:port/name?queue_log=PATH&control=user:secret`, or `demo:`."""
+    """Parse `ami://user:secret@host:port/name?queue_log=PATH&control=user:secret&sip=host:port`, or
+    `demo:`."""
     if text == "demo:":
         return PbxUrl(
             pbx=PbxId("demo"),
@@ -77,6 +79,11 @@ def pbx_url(text: str) -> PbxUrl:
     user, secret = unquote(parts.username), unquote(parts.password)
     control_user, _, control_secret = query.get("control", [f"{user}:{secret}"])[0].partition(":")
     queue_log = query.get("queue_log", [None])[0]
+    sip = query.get("sip", [""])[0]
+    if sip and not _is_host_and_port(sip):
+        raise SettingError(
+            f"ZUOXI_PBX_URLS: sip= of {name!r} is HOST:PORT, for instance sip=192.0.2.10:5060"
+        )
     return PbxUrl(
         pbx=PbxId(name),
         host=parts.hostname,
@@ -87,19 +94,23 @@ def pbx_url(text: str) -> PbxUrl:
         control_secret=control_secret,
         tls=parts.scheme == "amis",
         queue_log=Path(queue_log) if queue_log else None,
+        sip=sip,
     )
 
 
-class Settings(BaseSettings):
+def _is_host_and_port(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) <= 65535
+
+
+class Settings(BaseModel):
     """All settings. Their names, upper case with `ZUOXI_` before them, are the variables' names."""
 
-    model_config = SettingsConfigDict(env_prefix="ZUOXI_", extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     database_url: str = "sqlite:///var/zuoxi.db"
     bus_url: str = "memory:"
     pbx_urls: str = ""
-    agi_bind: str = "127.0.0.1:4573"
-    agi_dialogue_bind: str = "127.0.0.1:4574"
     asterisk_conf: Path = Path("var/asterisk")
     http_bind: str = "127.0.0.1:8000"
     public_url: str = ""
@@ -107,7 +118,6 @@ class Settings(BaseSettings):
     tls_key: str = ""
     trusted_proxies: str = ""
     insecure_http: bool = False
-    secret_key: str = ""
     var: Path = Path("var")
     timezone: str = "Asia/Shanghai"
     region: str = "CN"
@@ -152,7 +162,7 @@ class Settings(BaseSettings):
             raise ValueError("use text or json")
         return value
 
-    @field_validator("http_bind", "agi_bind", "agi_dialogue_bind")
+    @field_validator("http_bind")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
@@ -167,6 +177,13 @@ class Settings(BaseSettings):
         if len(set(names)) != len(names):
             raise SettingError("ZUOXI_PBX_URLS: two entries end in the same name")
         return found
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What no log, page or answer may ever show."""
+        found = {secret for pbx in self.pbxs for secret in (pbx.secret, pbx.control_secret)}
+        password = urlsplit(self.database_url).password or ""
+        return frozenset({*found, password, unquote(password)} - {""})
 
     @property
     def demo_pbxs(self) -> frozenset[PbxId]:
@@ -201,7 +218,6 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         if source.get(f"ZUOXI_{field.upper()}")
     }
     try:
-        # Straight from the mapping: pydantic-settings would read os.environ behind our back.
         found = Settings.model_validate(fields)
         _ = found.pbxs
     except ValidationError as wrong:

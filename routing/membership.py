@@ -3,24 +3,37 @@
 A member is added as interface + agent number, so that `queue_log`, which knows only the member's
 name, names the person. Fed events, it answers commands; it keeps what ought to be so. While the link
 to a PBX is away nothing is asked of it; when it comes up, all is asked again (adding twice is once),
-and members of ours who are signed in no more are taken out.
+and members of ours who are signed in no more are taken out. What Asterisk would not do (a queue that
+it does not know yet, no answer in time) is asked again and again, ever less often, while it is wanted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from crm_core.commands import AddMember, Command, RemoveMember
 from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
     Event,
+    Feed,
+    FeedHeard,
     LinkChanged,
     LinkState,
     QueueMemberGone,
     QueueMemberSeen,
 )
 from crm_core.ids import PbxId
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
+"""Before a command that was not done is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    at: datetime
+    pause: timedelta
 
 
 @dataclass(slots=True)
@@ -36,6 +49,18 @@ class Membership:
     _leaving: dict[tuple[PbxId, str, str], None] = field(default_factory=dict)
     """(pbx, interface, queue) to be taken out, until Asterisk says that it is gone."""
     _up: set[PbxId] = field(default_factory=set)
+    _again: dict[Command, _Again] = field(default_factory=dict)
+    """What was asked and not done."""
+
+    def not_done(self, command: Command, at: datetime) -> bool:
+        """Ask it again later. False: it was tried before, and is no news."""
+        former = self._again.get(command)
+        pause = min(2 * former.pause, LONGEST_PAUSE) if former is not None else FIRST_PAUSE
+        self._again[command] = _Again(at + pause, pause)
+        return former is None
+
+    def done(self, command: Command) -> None:
+        self._again.pop(command, None)
 
     def feed(self, event: Event) -> list[Command]:
         """The commands that make Asterisk's queues equal to who is signed in."""
@@ -47,6 +72,8 @@ class Membership:
                 commands = self._signed_out(event)
             case LinkChanged():
                 commands = self._link_changed(event)
+            case FeedHeard(feed=Feed.AMI):
+                return self._due(event)
             case QueueMemberSeen():
                 return self._seen(event)
             case QueueMemberGone():
@@ -61,7 +88,27 @@ class Membership:
             elif isinstance(command, AddMember):
                 self._leaving.pop((command.pbx, command.interface, command.queue), None)
 
+    def _due(self, event: FeedHeard) -> list[Command]:
+        """What is to be asked again by now; what nobody wants any more is forgotten."""
+        if event.pbx not in self._up:
+            return []
+        for command in [each for each in self._again if not self._is_wanted(each)]:
+            del self._again[command]
+        return [
+            command
+            for command, again in self._again.items()
+            if command.pbx == event.pbx and again.at <= event.at
+        ]
+
+    def _is_wanted(self, command: Command) -> bool:
+        if isinstance(command, AddMember):
+            wanted = self._wanted.get((command.pbx, command.interface))
+            return wanted is not None and command in _added(wanted)
+        assert isinstance(command, RemoveMember)
+        return (command.pbx, command.interface, command.queue) in self._leaving
+
     def _link_changed(self, event: LinkChanged) -> list[Command]:
+        self._again = {each: when for each, when in self._again.items() if each.pbx != event.pbx}
         if event.state is not LinkState.UP:
             self._up.discard(event.pbx)
             return []

@@ -36,9 +36,11 @@ class Routing:
         refused = "Asterisk did not answer" if answer is None else None
         if isinstance(answer, Done):
             refused = answer.refused
-        if refused is not None:
+        if refused is None:
+            self._membership.done(command)
+        elif self._membership.not_done(command, because.at):
             name = type(command).__name__
-            log.warning("%s was not done: %s", name, refused)
+            log.warning("%s was not done: %s; it is asked again", name, refused)
             self._bus.publish(
                 CommandRefused(at=because.at, pbx=command.pbx, command=name, reason=refused)
             )

@@ -12,9 +12,13 @@ from typing import Any, Protocol
 from crm_core.bus import Bus
 from crm_core.commands import (
     AddMember,
+    ChooseState,
     Command,
     Done,
+    ExtendWrapUp,
     HangUp,
+    HowLink,
+    LinkStands,
     PauseMember,
     RemoveMember,
     UnpauseMember,
@@ -44,6 +48,9 @@ class Pbx(Protocol):
     async def control(self, action: Action) -> Answer: ...
     def channels_of(self, call: CallId) -> tuple[str, ...]: ...
     def leg_channel(self, call: CallId, leg: str) -> str | None: ...
+    def pause_of(self, interface: str) -> str | None: ...
+    def choose(self, command: ChooseState | ExtendWrapUp) -> Done: ...
+    def stands(self) -> LinkStands: ...
 
 
 class Commands:
@@ -58,6 +65,9 @@ class Commands:
         self._pbxs: dict[PbxId, Pbx] = {}
         for kind in _ACTIONS:
             bus.answer(kind, self._do)
+        bus.answer(ChooseState, self._choose)
+        bus.answer(ExtendWrapUp, self._choose)
+        bus.answer(HowLink, self._stands)
 
     def serve(self, pbx: PbxId, by: Pbx) -> None:
         """From now on commands for this PBX go there."""
@@ -66,6 +76,15 @@ class Commands:
     def at(self, pbx: PbxId) -> Pbx:
         """Who serves this PBX."""
         return self._pbxs[pbx]
+
+    async def _choose(self, command: ChooseState | ExtendWrapUp) -> Done:
+        # With or without the lease: what follows of it is a pause, or the end of one.
+        pbx = self._pbxs.get(command.pbx)
+        return pbx.choose(command) if pbx else Done(refused=f"there is no PBX {command.pbx} here")
+
+    async def _stands(self, asked: HowLink) -> LinkStands | None:
+        pbx = self._pbxs.get(asked.pbx)
+        return pbx.stands() if pbx is not None else None
 
     async def _do(self, command: Command) -> Done:
         pbx = self._pbxs.get(command.pbx)
@@ -100,15 +119,23 @@ def _hang_up(command: HangUp, pbx: Pbx) -> list[Action]:
     return [Hangup(channel=channel) for channel in pbx.channels_of(command.call)]
 
 
-_ACTIONS: Mapping[type[Command], Callable[[Any, Pbx], list[Action]]] = {
-    AddMember: lambda command, _: [
+def _add(command: AddMember, pbx: Pbx) -> list[Action]:
+    # Who talks, writes up or is at lunch must not be rung in the moment of being added.
+    reason = pbx.pause_of(command.interface)
+    return [
         QueueAdd(
             queue=command.queue,
             interface=command.interface,
             member_name=command.agent_number,
             penalty=command.penalty,
+            paused=reason is not None,
+            reason=reason or "",
         )
-    ],
+    ]
+
+
+_ACTIONS: Mapping[type[Command], Callable[[Any, Pbx], list[Action]]] = {
+    AddMember: _add,
     RemoveMember: lambda command, _: [
         QueueRemove(queue=command.queue, interface=command.interface)
     ],

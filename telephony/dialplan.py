@@ -56,6 +56,10 @@ DIALLED_ROW: Final = "ZX_DIALLED"
 ENDED_ROW: Final = "ZX_ENDED"
 """queue_log: `…|ZX_ENDED|DIALSTATUS|HANGUPCAUSE|SECONDS`, when that call is over."""
 
+BELT_SECONDS: Final = 5
+"""Asterisk's own `wrapuptime` at most. Wrap-up is a pause of ours; this holds where nobody has set it,
+because we were being restarted. Longer, it would keep calls from who has ended his wrap-up early."""
+
 SHARED_NAMES: Final = (
     INBOUND_CONTEXT,
     HOTLINES_CONTEXT,
@@ -230,6 +234,7 @@ def _check_queue(queue: QueuePlan) -> None:
         ("Wrap-up seconds", queue.wrap_up_seconds, 0, 3600),
         ("Callers at most", queue.max_callers, 0, 100000),
         ("Weight", queue.weight, 0, 1000),
+        ("Missed rings", queue.missed_rings, 1, 9),
     ):
         _between(least, most, value, f"{what} of queue {queue.name}")
 
@@ -329,6 +334,7 @@ _NAMES: Final[Mapping[str, object]] = {
     "AOR_TEMPLATE": AOR_TEMPLATE,
     "AUTH_TEMPLATE": AUTH_TEMPLATE,
     "ANSWER_FIRST": ANSWER_FIRST_VARIABLE,
+    "BELT_SECONDS": BELT_SECONDS,
 }
 
 

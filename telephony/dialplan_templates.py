@@ -120,7 +120,8 @@ password = {{ seat.secret }}
 [{{ queue.name }}]({{ QUEUE_TEMPLATE }})
 strategy = {{ queue.strategy.value }}
 timeout = {{ queue.ring_seconds }}
-wrapuptime = {{ queue.wrap_up_seconds }}
+wrapuptime = {{ [queue.wrap_up_seconds, BELT_SECONDS] | min }}
+autopause = {{ "all" if queue.missed_rings == 1 else "no" }}
 maxlen = {{ queue.max_callers }}
 weight = {{ queue.weight }}
 announce-position = {{ "yes" if queue.announce_position else "no" }}

@@ -1,16 +1,22 @@
 """The flight recorder: what Asterisk sent, byte for byte, for a disputed call and for golden traces.
 
-One JSON object a line. Bytes: `{"at", "pbx", "feed": "ami", "session", "connection", "offset",
-"text"}` (`"base64"` where the chunk is no UTF-8 of its own), `{…, "feed": "queue_log", "file",
-"offset", "text"}` for rows; `{…, "event": "open" | "close"}` for connections. Recovery never needs
-it, so nothing here waits, syncs or raises: a full disk switches it off with one line in the log, and
-room switches it on again. What we send (the login's secret) is never in it.
+A recording is read by people and written on the way of every ringing phone, so its bytes are copied,
+never escaped: a line of JSON says what follows, then the bytes stand as they came, then a line feed.
+Bytes: `{"at", "pbx", "feed": "ami", "session", "connection", "offset", "bytes": 532}`, 532 bytes and
+`\\n`; `{…, "feed": "queue_log", "file", "offset", "bytes"}` for rows. Connections are a line alone:
+`{…, "event": "open" | "close"}`. A golden trace is made to be reviewed in a diff: there the bytes are
+in the line itself, as `"text"` (`"base64"` where a chunk is no UTF-8 of its own); `read` takes both.
+
+Recovery never needs a recording, so nothing here waits, syncs or raises: a full disk switches it off
+with one line in the log, and room switches it on again. What we send (the login's secret) is never in
+it.
 """
 
 from __future__ import annotations
 
 import base64
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +38,7 @@ _TRY_AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A line of a recording. `data` is empty for `event` "open" and "close"."""
+    """An entry of a recording. `data` is empty for `event` "open" and "close"."""
 
     at: datetime
     pbx: str
@@ -45,9 +51,9 @@ class Chunk:
 
 
 class FlightRecorder:
-    """Appends to files of `folder`, named by the moment of their first line, or to the one `file`.
+    """Appends to files of `folder`, named by the moment of their first entry, or to the one `file`.
 
-    `now` is asked for the moment of each line; `flush` is to be called about once a second.
+    `now` is asked for the moment of each entry; `flush` is to be called about once a second.
     """
 
     def __init__(
@@ -62,7 +68,7 @@ class FlightRecorder:
         self._off_since: datetime | None = None
         self._connections = 0
         self._offsets: dict[int, int] = {}
-        self._lines: list[bytes] = []
+        self._waiting: list[bytes] = []
 
     @property
     def off(self) -> bool:
@@ -84,37 +90,34 @@ class FlightRecorder:
         """Bytes of an AMI connection, as they came."""
         offset = self._offsets.get(connection, 0)
         self._offsets[connection] = offset + len(data)
-        self._bytes(
-            {"feed": "ami", "session": session, "connection": connection, "offset": offset}, data
-        )
+        self._bytes(data, feed="ami", session=session, connection=connection, offset=offset)
 
     def rows(self, data: bytes, offset: int, file: str = "queue_log") -> None:
         """Bytes of `queue_log`."""
-        self._bytes({"feed": "queue_log", "file": file, "offset": offset}, data)
+        self._bytes(data, feed="queue_log", file=file, offset=offset)
 
     def _event(self, session: str, connection: int, event: str) -> None:
-        self._line({"feed": "ami", "session": session, "connection": connection, "event": event})
+        self._waiting.append(
+            self._header(feed="ami", session=session, connection=connection, event=event)
+        )
 
-    def _bytes(self, what: dict[str, Any], data: bytes) -> None:
-        try:
-            self._line({**what, "text": data.decode("utf-8")})
-        except UnicodeDecodeError:
-            self._line({**what, "base64": base64.b64encode(data).decode("ascii")})
+    def _bytes(self, data: bytes, **what: Any) -> None:
+        self._waiting += (self._header(**what, bytes=len(data)), data, b"\n")
 
-    def _line(self, what: dict[str, Any]) -> None:
+    def _header(self, **what: Any) -> bytes:
         line = {"at": self._now(), "pbx": self._pbx, **what}
-        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
 
     def flush(self) -> None:
         """Hand what was recorded to the operating system, and turn over a file that is full."""
-        lines, self._lines = self._lines, []
+        waiting, self._waiting = self._waiting, []
         now = self._now()
         if self._off_since is not None:
             if (now - self._off_since).total_seconds() < _TRY_AGAIN_SECONDS:
                 return
             self._off_since = now
         try:
-            self._write(lines, now)
+            self._write(waiting, now)
         except OSError as wrong:
             if self._off_since is None:
                 log.error("the flight recorder is off: %s (calls are still logged)", wrong.strerror)
@@ -125,13 +128,13 @@ class FlightRecorder:
             log.warning("the flight recorder is on again")
             self._off_since = None
 
-    def _write(self, lines: list[bytes], now: datetime) -> None:
-        if not lines:
+    def _write(self, pieces: list[bytes], now: datetime) -> None:
+        if not pieces:
             return
         if self._file is None or (self._size > FILE_BYTES and self._only is None):
             self._turn_over(now)
         assert self._file is not None
-        data = b"".join(lines)
+        data = b"".join(pieces)
         self._file.write(data)
         self._file.flush()
         self._size += len(data)
@@ -144,12 +147,14 @@ class FlightRecorder:
             self._file = self._only.open("ab")
             return
         kept = 0
-        for old in sorted(self._folder.glob(f"{self._pbx}-*.jsonl"), reverse=True):
+        # The whole stamp, or the files of a PBX that is called `north-2` would be those of `north`.
+        ours = self._folder.glob(f"{self._pbx}-{'[0-9]' * 8}T*")
+        for old in sorted(ours, reverse=True):
             told = old.stat()
             kept += told.st_size
             if kept > KEPT_BYTES or now.timestamp() - told.st_mtime > KEPT_DAYS * 86400:
                 old.unlink(missing_ok=True)
-        name = f"{self._pbx}-{now:%Y%m%dT%H%M%S.%f}.jsonl"
+        name = f"{self._pbx}-{now:%Y%m%dT%H%M%S.%f}.recording"
         self._file = (self._folder / name).open("ab")
 
     def _shut(self) -> None:
@@ -166,29 +171,64 @@ class FlightRecorder:
 
 
 def read(path: Path) -> Iterator[Chunk]:
-    """The chunks of a recording. A torn last line is left out; another bad line raises `Invalid`."""
+    """The chunks of a recording as it is now. What is cut off at its end is left out.
+
+    Raises `Invalid` where something else is no recording, with the place.
+    """
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return  # torn by a crash
+        size = os.fstat(file.fileno()).st_size
+        begin = 0
+        while (line := file.readline()).endswith(b"\n"):
             try:
-                yield _chunk(orjson.loads(line))
+                header = _header(line)
+                follow = _bytes_after(header)
+                if follow is not None and file.tell() + follow >= size:
+                    return  # torn by a crash, or being written
+                yield _chunk(header, None if follow is None else _read(file, follow))
             except (ValueError, KeyError, TypeError) as wrong:
-                raise Invalid(f"{path}, line {number}: not a recording ({wrong})") from None
+                raise Invalid(f"{path}, byte {begin}: not a recording ({wrong})") from None
+            begin = file.tell()
 
 
-def _chunk(line: dict[str, Any]) -> Chunk:
-    text, encoded = line.get("text"), line.get("base64")
-    data = (
-        base64.b64decode(encoded, validate=True) if encoded is not None else (text or "").encode()
-    )
+def _header(line: bytes) -> dict[str, Any]:
+    found = orjson.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return found
+
+
+def _bytes_after(header: dict[str, Any]) -> int | None:
+    """How many bytes follow this line; None: it is all there is of the entry."""
+    count = header.get("bytes")
+    if count is None:
+        return None
+    if type(count) is not int or count < 0:
+        raise ValueError(f"{count!r} bytes")
+    return count
+
+
+def _read(file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if file.read(1) != b"\n":
+        raise ValueError(f"no line feed after {count} bytes")
+    return data
+
+
+def _chunk(header: dict[str, Any], data: bytes | None) -> Chunk:
+    if data is None:
+        text, encoded = header.get("text"), header.get("base64")
+        data = (
+            base64.b64decode(encoded, validate=True)
+            if encoded is not None
+            else (text or "").encode()
+        )
     return Chunk(
-        at=datetime.fromisoformat(line["at"]),
-        pbx=str(line["pbx"]),
-        feed=str(line["feed"]),
+        at=datetime.fromisoformat(header["at"]),
+        pbx=str(header["pbx"]),
+        feed=str(header["feed"]),
         data=data,
-        session=line.get("session"),
-        connection=int(line.get("connection", 0)),
-        offset=int(line.get("offset", 0)),
-        event=line.get("event"),
+        session=header.get("session"),
+        connection=int(header.get("connection", 0)),
+        offset=int(header.get("offset", 0)),
+        event=header.get("event"),
     )

@@ -1,16 +1,19 @@
-"""Who is a member of which queue, as Asterisk shows it: messages in, changes out. Pure."""
+"""Who is a member of which queue, and whose phone is there, as Asterisk shows it. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final, cast, get_args
 
-from crm_core.events import Event, Member, QueueMemberGone, QueueMemberSeen
+from crm_core.events import DeviceSeen, Event, Member, QueueMemberGone, QueueMemberSeen
 from crm_core.ids import PbxId
 from telephony.ami import messages as ami
 
 _Telling = ami.QueueMemberItem | ami.QueueMemberAdded | ami.QueueMemberStatus | ami.QueueMemberPause
 _TELLING: frozenset[type[ami.AmiMessage]] = frozenset(get_args(_Telling))
+
+_AWAY: Final = frozenset({4, 5})
+"""Device states (`include/asterisk/devicestate.h`): invalid, unavailable. 0 is *unknown*: no news."""
 
 
 class MemberBook:
@@ -25,6 +28,7 @@ class MemberBook:
     def __init__(self, pbx: PbxId) -> None:
         self._pbx = pbx
         self._members: dict[tuple[str, str], QueueMemberSeen] = {}
+        self._reachable: dict[str, bool] = {}
         self._in_snapshot: set[tuple[str, str]] | None = None
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
@@ -46,24 +50,40 @@ class MemberBook:
         key = (message.queue, message.interface)
         if self._in_snapshot is not None:
             self._in_snapshot.add(key)
+        device, member = self._device(message), self._member(key, message)
+        return [event for event in (device, member) if event] if device or member else []
+
+    def _device(self, message: _Telling) -> DeviceSeen | None:
+        """The phone came or went: the same is told of each of its queues."""
+        interface = message.interface
+        if not interface or not message.status:
+            return None
+        reachable = message.status not in _AWAY
+        if self._reachable.get(interface) is reachable:
+            return None
+        self._reachable[interface] = reachable
+        return DeviceSeen(at=message.at, pbx=self._pbx, interface=interface, reachable=reachable)
+
+    def _member(self, key: tuple[str, str], message: _Telling) -> QueueMemberSeen | None:
         reason = message.paused_reason if message.paused else None
         former = self._members.get(key)
         if (
             former is not None
+            and former.paused == message.paused
+            and former.pause_reason == reason
             and former.member.name == message.member_name
-            and (former.paused, former.pause_reason) == (message.paused, reason)
-            and not isinstance(message, ami.QueueMemberItem)
+            and type(message) is not ami.QueueMemberItem
         ):
-            return []
+            return None
         seen = self._members[key] = QueueMemberSeen(
             at=message.at,
             pbx=self._pbx,
-            queue=message.queue,
+            queue=key[0],
             member=Member(interface=message.interface, name=message.member_name),
             paused=message.paused,
             pause_reason=reason,
         )
-        return [seen]
+        return seen
 
     def _gone(self, at: datetime, key: tuple[str, str]) -> list[Event]:
         former = self._members.pop(key, None)

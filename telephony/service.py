@@ -9,18 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm_core.bus import Bus
-from crm_core.commands import FeedPosition, FeedState, KnownBoot, KnownBoots, OpenCalls
+from crm_core.bus import Bus, Envelope
+from crm_core.centre.plan import SwitchPlan
+from crm_core.commands import (
+    AgentsOf,
+    ChooseState,
+    Done,
+    ExtendWrapUp,
+    FeedPosition,
+    FeedState,
+    KnownBoot,
+    KnownBoots,
+    LinkStands,
+    OpenCalls,
+    PlanOf,
+)
 from crm_core.errors import Unavailable
 from crm_core.events import (
     BootFound,
     Event,
+    FactsLost,
     Feed,
     FeedAdvanced,
     FeedHeard,
@@ -31,11 +44,14 @@ from crm_core.events import (
 from crm_core.ids import BootId, CallId
 from crm_core.settings import PbxUrl
 from telephony import dialplan
+from telephony.agent_states import AgentStateKeeper
 from telephony.ami import messages as ami
 from telephony.ami.actions import Action
 from telephony.ami.link import AmiSession, Answer, NotConnected, Patience
+from telephony.ami.reading import Malformed, Reader
 from telephony.calls.boots import boot_of
 from telephony.calls.channels import SiteNames
+from telephony.calls.lost import told_again
 from telephony.calls.tracker import CallTracker
 from telephony.commands import Commands
 from telephony.flight_recorder import FlightRecorder
@@ -50,6 +66,7 @@ log = logging.getLogger("zuoxi.telephony")
 ROWS_EVERY_SECONDS = 0.1
 HEARD_EVERY_SECONDS = 1.0
 ASK_SECONDS = 30.0
+MAY_BE_NONE = FeedPosition | AgentsOf | PlanOf
 _TRY_AGAIN_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 10.0
 """A snapshot after a message that could not be used, at most this often."""
@@ -81,17 +98,17 @@ class TelephonyService:
     ) -> None:
         self.pbx = pbx
         self.quarantined = 0
+        """Messages that Asterisk did not write so."""
         self.failures = 0
         """Times that our own folding broke: each is in the log, and a snapshot puts it right."""
-        self.ignored: Counter[bytes] = Counter()
-        """Events nobody wants, by name."""
         self._bus, self._now, self._patience = bus, now, patience
         self._ask_seconds = ask_seconds
         self._recorder = FlightRecorder(var / "flight", pbx.pbx, now)
         self._connection = 0
         self._tracker: CallTracker | None = None
-        self._hears = dict(ami.by_name({ami.FullyBooted, *MemberBook.HEARS}))
-        """The events that can tell us something, by name: no other is parsed."""
+        self._reader = Reader({ami.FullyBooted, *MemberBook.HEARS})
+        """Reads the events that can tell us something, and no other."""
+        self.ignored = self._reader.ignored
         self._members = MemberBook(pbx.pbx)
         self._boots: list[KnownBoot] = []
         self._boot: KnownBoot | None = None
@@ -107,12 +124,26 @@ class TelephonyService:
         self._listening = False
         """A snapshot is complete and the link has not broken since."""
         self._resyncing: asyncio.Task[None] | None = None
+        self._read = 0
+        """Messages that somebody wants."""
+        self._wanted_looks = 0
+        """How often something could not be used, so that a snapshot has to put it right."""
+        self._left_out: set[str] = set()
+        """What this connection's snapshots could not use, and why: said once, looked at once more."""
         self._look_again_after = 0.0
         """By the loop's clock."""
         self._boot_known = asyncio.Event()
+        self._calls_lost, self._rows_lost = asyncio.Event(), asyncio.Event()
+        """The records have lost facts of that feed, and can be told again."""
         self._events: AmiSession | None = None
         self._control: AmiSession | None = None
+        self._agents = AgentStateKeeper(pbx.pbx, bus, self.control, now)
         commands.serve(pbx.pbx, self)
+
+    @property
+    def mended(self) -> int:
+        """Names, numbers and the like that held a control character and were told without it."""
+        return self._reader.mended
 
     async def run(self) -> None:
         """Follow this PBX until cancelled. Whatever is away is waited for, with a sentence."""
@@ -120,17 +151,24 @@ class TelephonyService:
         self._followed = self._boots[-1].boot if self._boots else None
         state: FeedState | None = await self._ask(FeedPosition(pbx=self.pbx.pbx, feed=Feed.AMI))
         self._heard_until = state.heard_until if state else None
+        plan = await self._ask(PlanOf(pbx=self.pbx.pbx))
+        self._agents.begin(plan or SwitchPlan(), await self._ask(AgentsOf(pbx=self.pbx.pbx)) or ())
         self._events = self._session("events", self.pbx.user, self.pbx.secret, "on")
         self._control = self._session(
             "control", self.pbx.control_user, self.pbx.control_secret, "off"
         )
+        self._events.beside, self._control.beside = self._control, self._events
+        unsubscribe = self._bus.subscribe(self._heard_of_loss)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_heard())
+                tasks.create_task(self._agents.run())
                 tasks.create_task(self._follow_queue_log())
+                tasks.create_task(self._tell_lost_calls())
                 self._events.connect()
                 self._control.connect()
         finally:
+            unsubscribe()
             if self._resyncing is not None:
                 self._resyncing.cancel()
             await self._events.close_and_wait()
@@ -160,9 +198,10 @@ class TelephonyService:
         while True:
             asked_at = loop.time()
             answer = await self._bus.ask(question, self._ask_seconds)
-            # A feed that was never followed is answered by None too, but at once.
+            # A feed that was never followed is answered by None too, but at once; and nobody may be
+            # there who knows people (a recorder alone, a test).
             at_once = loop.time() - asked_at < self._ask_seconds / 2
-            if answer is not None or (isinstance(question, FeedPosition) and at_once):
+            if answer is not None or (isinstance(question, MAY_BE_NONE) and at_once):
                 return answer
             log.warning("no answer to %s; asking again", type(question).__name__)
             await asyncio.sleep(_TRY_AGAIN_SECONDS)
@@ -172,6 +211,7 @@ class TelephonyService:
     def _connection_changed(self, stands: bool) -> None:
         if stands:
             self._booted_about = None  # this may be another run of Asterisk
+            self._left_out.clear()
             self._connection = self._recorder.opened("events")
         else:
             self._recorder.closed("events", self._connection)
@@ -181,18 +221,14 @@ class TelephonyService:
         self._recorder.received("events", self._connection, data)
 
     def _raw(self, raw: bytes) -> None:
-        name = raw[7 : raw.find(b"\r\n")]  # after `Event: `, with which each begins
-        kind = self._hears.get(name)
-        if kind is None:
-            self.ignored[name] += 1
-            return
         try:
-            message = ami.read(raw, kind, self._received_at or self._now())
-        except ami.Malformed as wrong:
-            self.quarantined += 1
-            log.warning("a message was put into quarantine (%s); looking again", wrong)
-            self._look_again()
+            message = self._reader.read(raw, self._received_at or self._now())
+        except Malformed as wrong:
+            self._quarantine(raw, str(wrong))
             return
+        if message is None:
+            return
+        self._read += 1
         if isinstance(message, ami.FullyBooted):
             uptime = timedelta(seconds=message.uptime or 0)
             self._booted_about = self._now() - uptime if message.uptime is not None else None
@@ -206,12 +242,31 @@ class TelephonyService:
     def _feed(self, message: ami.AmiMessage) -> None:
         if type(message) in MemberBook.HEARS:
             for event in self._members.feed(message):
-                self._bus.publish(event)
+                self._told(event)
         if self._tracker is not None:
             for event in self._tracker.feed(message):
-                self._bus.publish(event)
+                self._told(event)
+
+    def _told(self, event: Event) -> None:
+        """A fact goes to everybody, and in the same step to the agents' states."""
+        self._bus.publish(event)
+        self._agents.feed(event)
+
+    def _quarantine(self, raw: bytes, why: str) -> None:
+        """Not folded; what it would have told is looked up instead."""
+        self.quarantined += 1
+        if b"\r\nActionID: " in raw:  # of a list: asked for again, it comes again as it is
+            told = f"{raw.decode('ascii', 'replace').splitlines()[0]}: {why}"
+            if told in self._left_out:
+                return
+            self._left_out.add(told)
+            log.warning("%s: left out of the snapshot (%s)", self.pbx.pbx, told)
+        else:
+            log.warning("a message was put into quarantine (%s); looking again", why)
+        self._look_again()
 
     def _look_again(self) -> None:
+        self._wanted_looks += 1
         if self._listening and self._resyncing is None:
             now = asyncio.get_running_loop().time()
             after = max(0.0, self._look_again_after - now)
@@ -229,9 +284,10 @@ class TelephonyService:
             return
         if self._listening:
             self._listening = False
+            self._agents.link_lost()
             # Not now: a link that was cut without a word is noticed seconds later.
             self._heard_until = self._received_at
-            self._feed(ami.LinkLost(self._now(), True))
+            self._feed(ami.LinkLost(self._heard_until or self._now(), True))
         self._publish(LinkChanged, state=state, reason=reason)
 
     def _control_state(self, state: LinkState, reason: str | None) -> None:
@@ -239,11 +295,12 @@ class TelephonyService:
         # refused; told again that the link is up, who asked (membership) asks again.
         if state is LinkState.UP and self._listening:
             self._publish(LinkChanged, state=LinkState.UP)
+            self._agents.ask_again()
 
     async def _resync(self, after: float = 0.0) -> None:
         await asyncio.sleep(after)
         while True:
-            unusable = self.quarantined, self.failures
+            wanted = self._wanted_looks
             try:
                 await self._look()
             except NotConnected:
@@ -257,7 +314,7 @@ class TelephonyService:
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             else:
                 self._resyncing = None
-                if (self.quarantined, self.failures) != unusable:
+                if self._wanted_looks != wanted:
                     self._look_again()
                 return
 
@@ -271,13 +328,15 @@ class TelephonyService:
         if self._tracker is None:
             open_calls = await self._ask(OpenCalls(pbx=self.pbx.pbx))
             for fact in [fact for call in open_calls for fact in call.facts]:
-                self._bus.publish(fact)
+                self._told(fact)
             self._tracker = CallTracker(self.pbx.pbx, boot.boot, open_calls, OUR_CONTEXTS)
-            self._hears |= ami.by_name(self._tracker.hears)
+            self._reader.want(self._tracker.hears)
         self._boot_known.set()
+        self._agents.snapshot_began()
         self._feed(ami.SnapshotBegan(self._now(), True, boot.boot))
         await ask_snapshot(self._request)
         self._feed(ami.SnapshotEnded(self._now(), True, boot.boot))
+        self._agents.snapshot_ended(self._tracker.live_calls())
         blind_since = None if self._listening else self._heard_until
         if blind_since is not None:
             self._publish(
@@ -316,6 +375,26 @@ class TelephonyService:
         self._heard_until = self._received_at or self._now()
         self._publish(FeedHeard, at=self._heard_until, feed=Feed.AMI)
 
+    # --- the records were away too long -----------------------------------------------------------
+
+    def _heard_of_loss(self, envelope: Envelope) -> None:
+        if isinstance(envelope.event, FactsLost) and envelope.event.pbx == self.pbx.pbx:
+            self._calls_lost.set()
+            self._rows_lost.set()
+
+    async def _tell_lost_calls(self) -> None:
+        while True:
+            await self._calls_lost.wait()
+            self._calls_lost.clear()
+            recorded = await self._ask(OpenCalls(pbx=self.pbx.pbx))
+            if self._tracker is None or self._boot is None:
+                continue  # the first snapshot is still to come, and asks for them itself
+            for fact in told_again(
+                self._tracker, self.pbx.pbx, self._boot.boot, recorded, self._now()
+            ):
+                # Not to the agents' states: they have heard all of it, only the records have not.
+                self._bus.publish(fact)
+
     def _publish(self, kind: type[Event], **fields: Any) -> None:
         self._bus.publish(kind(**{"at": self._now(), "pbx": self.pbx.pbx, **fields}))
 
@@ -325,6 +404,12 @@ class TelephonyService:
         if self.pbx.queue_log is None:
             log.warning("%s: no queue_log: outcomes are not known, rows say ami_only", self.pbx.pbx)
             return
+        while True:
+            self._rows_lost.clear()
+            await self._read_queue_log(self.pbx.queue_log)
+
+    async def _read_queue_log(self, path: Path) -> None:
+        """From where the records stand on, until they have lost what was read."""
         state: FeedState | None = await self._ask(
             FeedPosition(pbx=self.pbx.pbx, feed=Feed.QUEUE_LOG)
         )
@@ -337,14 +422,14 @@ class TelephonyService:
         self._fold = QueueLogFold(
             self.pbx.pbx, self._boots, state.passes if state else (), self._call_of
         )
-        tail = QueueLogTail(self.pbx.queue_log, state.position if state else None)
+        tail = QueueLogTail(path, state.position if state else None)
         parser, told = QueueLogParser(), None
         try:
-            while True:
+            while not self._rows_lost.is_set():
                 more = self._read_rows(tail, parser, self._fold)
                 if tail.trouble != told:
                     told = tail.trouble
-                    log.warning("%s", told or f"{self.pbx.queue_log} is read again")
+                    log.warning("%s", told or f"{path} is read again")
                 await asyncio.sleep(0 if more else ROWS_EVERY_SECONDS)
         finally:
             tail.close()
@@ -388,6 +473,21 @@ class TelephonyService:
 
     def channels_of(self, call: CallId) -> tuple[str, ...]:
         return self._tracker.channels_of(call) if self._tracker is not None else ()
+
+    def pause_of(self, interface: str) -> str | None:
+        return self._agents.pause_of(interface)
+
+    def choose(self, command: ChooseState | ExtendWrapUp) -> Done:
+        return self._agents.choose(command)
+
+    def stands(self) -> LinkStands:
+        return LinkStands(
+            read=self._read,
+            ignored=self.ignored.total(),
+            quarantined=self.quarantined,
+            mended=self.mended,
+            failures=self.failures,
+        )
 
     def leg_channel(self, call: CallId, leg: str) -> str | None:
         return self._tracker.leg_channels(call).get(leg) if self._tracker is not None else None

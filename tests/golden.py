@@ -38,6 +38,8 @@ HELP_OF: tuple[tuple[str, ...], ...] = (
     ("import",),
     ("import", "setup"),
     ("import", "customers"),
+    ("export",),
+    ("export", "setup"),
     ("record",),
     ("replay",),
     ("reconcile",),
@@ -97,12 +99,13 @@ def as_lines(calls: Iterable[CallRecord]) -> bytes:
 
 def messages_of(story: str) -> list[AmiMessage]:
     """What the tracker is fed when this recording is replayed."""
-    from telephony.ami import messages as ami
+    from telephony.ami.reading import Reader
 
+    reader = Reader()
     found: list[AmiMessage] = []
     data = b"".join(chunk.data for chunk in chunks_of(story) if chunk.feed == "ami")
     for raw in data.split(b"\r\n\r\n"):
-        message = ami.parse(raw, datetime(2026, 11, 24, tzinfo=UTC))
+        message = reader.read(raw, datetime(2026, 11, 24, tzinfo=UTC))
         if message is not None:
             found.append(message)
     return found

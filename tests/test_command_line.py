@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_core.customers.csv_columns import NAMES
 from tests.golden import HELP, HELP_OF, help_of
 from tests.harness import Product, a_product
 
@@ -93,7 +94,7 @@ def test_second_run_on_the_same_database_is_refused(product: Product) -> None:
         ("ZUOXI_DATABASE_URL", "mysql://x", "ZUOXI_DATABASE_URL: use sqlite:///PATH"),
         ("ZUOXI_PBX_URLS", "ami://somewhere", "ZUOXI_PBX_URLS: an entry looks like"),
         ("ZUOXI_PBX_URLS", "ami://u:s@h/..%2fx", "ZUOXI_PBX_URLS: the name of a PBX is letters"),
-        ("ZUOXI_SECRET_KEY_FILE", "/nowhere/key", "ZUOXI_SECRET_KEY_FILE: cannot read"),
+        ("ZUOXI_DATABASE_URL_FILE", "/nowhere/key", "ZUOXI_DATABASE_URL_FILE: cannot read"),
         ("ZUOXI_HTTP_BIND", "0.0.0.0:8000", "ZUOXI_INSECURE_HTTP"),
     ],
 )
@@ -117,7 +118,44 @@ def test_database_of_a_newer_version_is_left_alone(product: Product) -> None:
         assert "the database is at revision 9999, this version of Zuoxi knows none after" in said
 
 
+# --- zuoxi demo -----------------------------------------------------------------------------------
+
+
+def test_demo_that_cannot_start_says_what_to_do_without_naming_a_setting(product: Product) -> None:
+    """There are no settings that who only tries it has set."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "zuoxi", "demo", "--port", str(product.port)],
+        cwd=product.folder,
+        env=product.settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        assert any("take seat" in line for line in demo.stdout)
+        said = fails(product, "demo", "--port", "1")
+        assert f"A demonstration runs in this folder already (process {demo.pid})" in said
+        assert "ZUOXI_" not in said
+
+        (product.folder / "elsewhere").mkdir()
+        elsewhere = Product(product.folder / "elsewhere", product.environ)
+        said = fails(elsewhere, "demo", "--port", str(product.port))
+        assert f"Port {product.port} of this machine is taken" in said
+        assert f"--port {product.port + 1}" in said
+        assert "ZUOXI_" not in said
+    finally:
+        demo.terminate()
+        demo.communicate(timeout=20)
+
+
 # --- files ----------------------------------------------------------------------------------------
+
+
+def test_help_of_the_customers_import_names_every_column(product: Product) -> None:
+    said = product.zuoxi("import", "customers", "--help").split()
+    names = {word for words in NAMES.values() for word in words.split()}
+    assert names - set(said) == set()
 
 
 @pytest.mark.parametrize("what", ["customers", "setup"])
@@ -158,6 +196,25 @@ def test_setup_with_mistakes_lists_them_and_changes_nothing(product: Product) ->
     assert (done.returncode, done.stdout) == (1, "")
     assert "queues" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_exported_setup_imports_elsewhere_and_only_its_owner_may_read_it(
+    product: Product, tmp_path: Path
+) -> None:
+    setup = "projects: [{name: P}]\nseats: [{extension: 8001, secret: a-long-Secret-1}]\n"
+    (product.folder / "centre.yaml").write_text(setup)
+    product.zuoxi("import", "setup", "centre.yaml")
+    assert "a-long-Secret-1" not in product.zuoxi("export", "setup")
+    product.zuoxi("export", "setup", "out.yaml", "--with-secrets")
+    out = product.folder / "out.yaml"
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert out.read_text(encoding="utf-8") == product.zuoxi("export", "setup", "--with-secrets")
+    said = fails(product, "export", "setup", "out.yaml")
+    assert said == "out.yaml is there already; choose another name"
+    with a_product(tmp_path / "elsewhere", {}) as other:
+        other.folder.mkdir()
+        other.zuoxi("import", "setup", str(out))
+        assert other.zuoxi("export", "setup", "--with-secrets") == out.read_text("utf-8")
 
 
 # --- recordings and the comparer ------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,17 +10,16 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
+from agent_ui.api import frames_described
 from agent_ui.api.answers import Who
 from agent_ui.pages import page
 from agent_ui.security import Door, needs
+from crm_core.quick_dataclass import dataclass
 
 router = APIRouter()
 
 TITLE = "Zuoxi"
 VERSION = "1"
-
-EVENTS = "The socket: frames {seq, at, type, …}; goes on after `since` (a frame's seq)."
-"""What OpenAPI cannot say: it has no sockets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,10 @@ def description_of(app: FastAPI) -> dict[str, Any]:
     ]
     document = get_openapi(title=TITLE, version=VERSION, routes=routes)
     schemes = {"token": {"type": "http", "scheme": "bearer"}}
-    document.setdefault("components", {})["securitySchemes"] = schemes
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = schemes
+    components.setdefault("schemas", {}).update(frames_described.schemas())
+    document["paths"]["/api/v1/events"] = frames_described.SOCKET
     document["security"] = [{"token": []}]
     return document
 
@@ -81,4 +82,26 @@ def _operations(app: FastAPI) -> tuple[Operation, ...]:
         for path, operations in description_of(app)["paths"].items()
         for method, told in operations.items()
     ]
-    return (*found, Operation(method="GET", path="/api/v1/events", summary=EVENTS))
+    return (*found, *_frames())
+
+
+def _frames() -> tuple[Operation, ...]:
+    """What comes over the socket, each type of frame as one more entry."""
+    return tuple(
+        Operation(
+            method="FRAME",
+            path=kind,
+            summary=what,
+            parameters=tuple(
+                Parameter(name=name, what=_said_of(schema)) for name, schema in fields.items()
+            ),
+        )
+        for kind, (what, fields) in frames_described.FRAMES.items()
+    )
+
+
+def _said_of(schema: dict[str, Any]) -> str:
+    """The description of a field, else its type."""
+    named: str = schema.get("description") or schema.get("$ref", "").rpartition("/")[2]
+    kinds = schema.get("type", "")
+    return named or (kinds if isinstance(kinds, str) else " or ".join(kinds))

@@ -17,5 +17,5 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 async def live(request: Request, visit: Who) -> Response:
     """What is going on right now, within the data scope."""
     deps = deps_of(request)
-    board = deps.hub.board_for(visit.who)
+    board = deps.hub.picture.board_for(visit.who)
     return JsonAnswer({"seq": deps.bus.seq, "at": deps.now(), **board})

@@ -13,16 +13,15 @@ from starlette.responses import Response
 
 from agent_ui.auth import Visit, visit_of
 from agent_ui.callers import CUSTOM_PREFIX, NOT_TYPED
+from agent_ui.calls.number import number_of_call
 from agent_ui.deps import Deps, deps_of
+from agent_ui.desk.state_commands import finish_wrap_up
 from agent_ui.security import form_of, needs
 from crm_core.access.permissions import Permission
-from crm_core.access.scope import calls_in_scope
 from crm_core.access.viewer import Viewer
-from crm_core.call_log.details import CallDetail
-from crm_core.call_log.queries import call as read_call
 from crm_core.commands import Done, HangUp
 from crm_core.customers.edit import create_customer
-from crm_core.db import reading, transaction
+from crm_core.db import transaction
 from crm_core.errors import Conflict, Invalid, NotFound, Unavailable
 from crm_core.events import ContactRecorded, CustomerChanged
 from crm_core.ids import CallId, CustomerId
@@ -71,8 +70,12 @@ def _own_hang_up(deps: Deps, viewer: Viewer, live: LiveCall | None) -> HangUp:
 
 @router.post("/calls/{call_id}/note", dependencies=[needs(Permission.WRITE_NOTES)])
 async def write_note(request: Request, visit: Who, call_id: str) -> Response:
-    """Save the note: a draft, or with `submit` for good. A late revision changes nothing."""
+    """Save the note: a draft, or with `submit` for good, which also ends the call's wrap-up.
+
+    A late revision changes nothing.
+    """
     deps, given = deps_of(request), await _given(request)
+    submitted = given.get("submit") in ("1", True, 1) or given.get("submitted") is True
     async with transaction(deps.engine) as connection:
         event = await save_note(
             connection,
@@ -82,10 +85,12 @@ async def write_note(request: Request, visit: Who, call_id: str) -> Response:
             disposition_key=_text(given, "disposition") or None,
             customer_id=await _customer_of(connection, deps, visit.who, CallId(call_id)),
             revision=_whole(given, "revision"),
-            submitted=given.get("submit") in ("1", True, 1) or given.get("submitted") is True,
+            submitted=submitted,
             now=deps.now(),
         )
     _publish(deps, event)
+    if submitted:
+        await finish_wrap_up(deps, visit.who, CallId(call_id[:64]))
     return Response(status_code=DONE)
 
 
@@ -129,7 +134,7 @@ async def _choose(
 async def _create(
     deps: Deps, viewer: Viewer, call: CallId, given: dict[str, Any]
 ) -> CustomerChanged:
-    number = await _number_of(deps, viewer, call)
+    number = await number_of_call(deps, viewer, call)
     values: dict[str, Any] = {
         name: value
         for name, value in given.items()
@@ -147,26 +152,6 @@ async def _create(
         return await create_customer(
             connection, values, viewer, now=deps.now(), region=deps.settings.region
         )
-
-
-async def _number_of(deps: Deps, viewer: Viewer, call: CallId) -> str:
-    """The whole number of an own call: the page shows it masked, so it does not come back."""
-    live = deps.board.calls.get(call)
-    number = None
-    if live is not None and viewer.user_id in deps.hub.audience.took_part(call):
-        number = deps.pop_files.number_of(live)
-    elif (found := await _call_in_scope(deps, viewer, call)) is not None:
-        number = found.customer_number
-    else:
-        raise NotFound
-    if number is None:
-        raise Invalid("The number of this call is withheld.")
-    return number
-
-
-async def _call_in_scope(deps: Deps, viewer: Viewer, call: CallId) -> CallDetail | None:
-    async with reading(deps.engine) as connection:
-        return await read_call(connection, call, calls_in_scope(viewer))
 
 
 async def _customer_of(

@@ -19,6 +19,8 @@ from agent_ui.calls.view import (
 )
 from agent_ui.directory import Directory
 from agent_ui.shapes import number_for
+from agent_ui.words import N_
+from crm_core.access.permissions import Permission
 from crm_core.access.viewer import Viewer
 from crm_core.call_log.details import AttemptDetail, CallDetail, PassDetail
 from crm_core.call_log.queries import CallFilter
@@ -36,11 +38,11 @@ def wanted(given: Mapping[str, str], zone: ZoneInfo, region: str) -> tuple[CallF
     last_day = _midnight(given.get("to", ""), zone, "to", problems)
     began_to = _next_day(last_day, zone) if last_day else None
     if began_from and began_to and began_from >= began_to:
-        problems["to"] = "The last day lies before the first."
+        problems["to"] = N_("The last day lies before the first.")
     number = given.get("number", "").strip()
     phone = normalise(number, region).number if number else None
     if number and phone is None:
-        problems["number"] = "This is not a phone number."
+        problems["number"] = N_("This is not a phone number.")
     typed = CallFilters(
         from_=given.get("from", ""),
         to=given.get("to", ""),
@@ -65,7 +67,7 @@ def _midnight(text: str, zone: ZoneInfo, name: str, problems: dict[str, str]) ->
         day = date.fromisoformat(text)
         return datetime(day.year, day.month, day.day, tzinfo=zone)
     except (ValueError, OverflowError):
-        problems[name] = "This is not a day like 2026-11-24."
+        problems[name] = N_("This is not a day like 2026-11-24.")
         return None
 
 
@@ -83,6 +85,7 @@ class CallReader:
     ) -> None:
         self._directory, self._holders = directory, holders
         self._viewer, self._language = viewer, language
+        self._reads_customers = viewer.may(Permission.READ_CUSTOMERS)
         self._sees_name = "name" in readable_keys(directory.fields, viewer)
 
     def row(self, call: CallDetail) -> CallRow:
@@ -95,6 +98,7 @@ class CallReader:
             number=number_for(self._viewer, call.customer_number)
             or (call.called_number if call.direction is Direction.INTERNAL else None),
             customer=call.customer_name if self._sees_name else None,
+            customer_id=call.customer_id if self._reads_customers else None,
             hotline=call.hotline or "",
             queue=self._directory.title(call.pbx, last.queue) if last else "",
             agent=call.agent.name if call.agent else None,

@@ -13,6 +13,7 @@ from agent_ui.auth import Visit, visit_of
 from agent_ui.calls.reading import CallReader, wanted
 from agent_ui.calls.view import CallRow, CallsPage, Choice
 from agent_ui.deps import Deps, deps_of
+from agent_ui.guessing import guessing
 from agent_ui.pages import page
 from agent_ui.security import needs
 from agent_ui.sentences import THIS_WEEK, TODAY, YESTERDAY
@@ -38,14 +39,18 @@ FILTERS = ("from", "to", "queue", "agent", "number")
 async def call_list(request: Request, visit: Who) -> Response:
     """Calls within the viewer's scope, newest first."""
     deps, viewer = deps_of(request), visit.who
-    given = {name: request.query_params.get(name, "")[:100] for name in FILTERS}
+    given = asked_for(request)
     typed, filters = wanted(given, deps.settings.zone, deps.settings.region)
     cursor = request.query_params.get("cursor") or None
     rows: tuple[CallRow, ...] = ()
     next_cursor = None
     if not typed.problems:
-        async with reading(deps.engine) as connection:
+        async with (
+            guessing(deps, viewer, int(filters.phone is not None)) as guess,
+            reading(deps.engine) as connection,
+        ):
             found = await read_calls(connection, filters, calls_in_scope(viewer), PAGE_SIZE, cursor)
+            guess.found = bool(found.items)
         reader = CallReader(deps.directory, deps.holders, viewer, visit.language)
         rows, next_cursor = tuple(reader.row(call) for call in found.items), found.next_cursor
     shown = CallsPage(
@@ -56,6 +61,9 @@ async def call_list(request: Request, visit: Who) -> Response:
         next_url=_url(given, cursor=next_cursor) if next_cursor else None,
         first_url=_url(given) if cursor else None,
         ranges=_ranges(deps, visit.language),
+        export_url=_url(given).replace("/calls", "/calls.csv", 1)
+        if rows and viewer.may(Permission.EXPORT)
+        else None,
     )
     status = 422 if typed.problems else 200
     return page(request, visit, "calls/page.html", shown, status=status)
@@ -73,6 +81,11 @@ async def one_call(request: Request, visit: Who, call_id: str) -> Response:
         records = await records_of_call(connection, found.call_id)
     reader = CallReader(deps.directory, deps.holders, viewer, visit.language)
     return page(request, visit, "calls/call.html", reader.page(found, timeline, records))
+
+
+def asked_for(request: Request) -> dict[str, str]:
+    """The filters in the address, as they were typed."""
+    return {name: request.query_params.get(name, "")[:100] for name in FILTERS}
 
 
 def _url(given: dict[str, str], **more: str) -> str:

@@ -6,7 +6,7 @@ Numbers are masked and rows filtered by the server; instants are aware UTC.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,8 @@ from crm_core.events import (
     Outcome,
     PassClosed,
 )
-from crm_core.ids import CallId
+from crm_core.ids import CallId, CustomerId
+from crm_core.quick_dataclass import dataclass
 
 # --- the list -------------------------------------------------------------------------------------
 
@@ -69,6 +70,8 @@ class CallRow:
     number: str | None
     """The customer's; None: withheld."""
     customer: str | None = None
+    customer_id: CustomerId | None = None
+    """None: nobody, or the viewer reads no customers."""
     hotline: str = ""
     queue: str = ""
     agent: str | None = None
@@ -98,6 +101,8 @@ class CallsPage:
     """None on the first page."""
     ranges: tuple[Choice, ...] = ()
     """Quick choices: `value` is the address, `label` one of today, yesterday, week."""
+    export_url: str | None = None
+    """Where these calls are had as a file; None where there are none."""
 
 
 # --- one call -------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,25 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent_ui import callers
 from agent_ui.desk import view
-from agent_ui.desk.view import (
-    CallCard,
-    DispositionChoice,
-    MyCall,
-    MyDay,
-    Note,
-    Party,
-    ScreenPop,
-)
+from agent_ui.desk.own_day import my_day
+from agent_ui.desk.own_state import AgentBadge, MissedRing, agent_badge
+from agent_ui.desk.view import CallCard, DispositionChoice, Note, Party, ScreenPop
 from agent_ui.directory import Directory
 from agent_ui.live.pop_files import NOTHING, Known, PopFiles
 from agent_ui.live.regions import Region
 from agent_ui.shapes import number_for
 from crm_core.access.permissions import Permission
 from crm_core.access.viewer import Viewer
+from crm_core.agents.rules import WRAP_UP_WITHOUT_QUEUE
 from crm_core.call_log.details import CallDetail
-from crm_core.call_log.own_day import missed_by
 from crm_core.call_log.queries import call as read_call
-from crm_core.call_log.queries import calls_today_of
 from crm_core.customers.fields import readable_keys
 from crm_core.db import reading
 from crm_core.events import AgentState, Direction
@@ -42,8 +36,6 @@ from crm_core.ids import CallId, PbxId
 from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
 from crm_core.wrap_up.queries import calls_without_note, contact_record, dispositions_of
 
-SHOWN_CALLS = 30
-"""Lines of the own day."""
 KEPT_CARDS = 5
 """Cards of past calls that wait for their note, the newest ones."""
 
@@ -88,9 +80,9 @@ class DeskReader:
             return None
         match region:
             case Region.CONNECTION:
-                return (view.connection(self._board.links.get(agent.pbx), self._now()),)
+                return (view.connection(self._board, agent, self._now()),)
             case Region.AGENT_STATE:
-                return (view.agent_badge(self._board, agent),)
+                return (self._badge(agent, viewer, language),)
             case Region.QUEUE_CHIPS:
                 titles = self._directory.titles(agent.pbx)
                 return (view.queue_chips(self._board, agent, titles),)
@@ -117,8 +109,43 @@ class DeskReader:
             if Region.CARDS in regions:
                 found[Region.CARDS] = await self._cards(connection, agent, viewer, language)
             if Region.MY_CALLS in regions:
-                found[Region.MY_CALLS] = await self._my_day(connection, viewer, language)
+                found[Region.MY_CALLS] = await my_day(
+                    connection,
+                    viewer,
+                    language,
+                    reads_names="name" in readable_keys(self._directory.fields, viewer),
+                    since=self._today(),
+                    now=self._now(),
+                )
         return found
+
+    # --- the own state ----------------------------------------------------------------------------
+
+    def _badge(self, agent: LiveAgent, viewer: Viewer, language: str) -> AgentBadge:
+        reasons = self._directory.pause_reasons
+        labels = {one.code: one.label_en if language == "en" else one.label_zh for one in reasons}
+        queues = (self._directory.queues.get((agent.pbx, name)) for name in agent.queues)
+        longest = max((queue.wrap_up_seconds for queue in queues if queue), default=0)
+        return agent_badge(
+            self._board,
+            agent,
+            offered={one.code: labels[one.code] for one in reasons if one.active},
+            labels=labels,
+            allowance=timedelta(seconds=longest) or WRAP_UP_WITHOUT_QUEUE,
+            missed=self._missed(agent, viewer),
+        )
+
+    def _missed(self, agent: LiveAgent, viewer: Viewer) -> MissedRing | None:
+        """The call that was missed, as long as the answer of its look-up is kept."""
+        if agent.state is not AgentState.MISSED or agent.call is None:
+            return None
+        known = self._pop_files.known(agent.call) or NOTHING
+        one = callers.chosen(callers.seen_customers(known, self._directory.fields, viewer), None)
+        return MissedRing(
+            call=agent.call,
+            name=one.get("name") if one else None,
+            number=number_for(viewer, known.number),
+        )
 
     # --- ringing ----------------------------------------------------------------------------------
 
@@ -185,7 +212,7 @@ class DeskReader:
         self, connection: AsyncConnection, agent: LiveAgent, viewer: Viewer, language: str
     ) -> tuple[CallCard, ...]:
         cards = [
-            await self._card(connection, live, state, since, viewer, language)
+            await self._card(connection, agent, live, state, since, viewer, language)
             for live, state, since in self._calls_with_cards(agent)
         ]
         for call in await self._to_be_noted(connection, agent, viewer, {c.call for c in cards}):
@@ -220,6 +247,7 @@ class DeskReader:
     async def _card(
         self,
         connection: AsyncConnection,
+        agent: LiveAgent,
         live: LiveCall,
         state: AgentState,
         since: datetime,
@@ -228,6 +256,8 @@ class DeskReader:
     ) -> CallCard:
         known = await self._pop_files.ask(live)
         note, customer = await self._note(connection, live.call, live, viewer, language)
+        if note is not None and agent.state is AgentState.WRAP_UP and agent.call == live.call:
+            note = replace(note, finishes=True)
         hotline = self._directory.hotline(live.pbx, live.called_number)
         return CallCard(
             call=live.call,
@@ -268,7 +298,9 @@ class DeskReader:
             if detail is None:
                 return None
             live, since = _as_it_was(detail), detail.ended_at or detail.started_at
-        return await self._card(connection, live, AgentState.WRAP_UP, since, viewer, language)
+        return await self._card(
+            connection, agent, live, AgentState.WRAP_UP, since, viewer, language
+        )
 
     async def _note(
         self,
@@ -307,47 +339,6 @@ class DeskReader:
         """When the day of the site began."""
         now = self._now().astimezone(self._zone)
         return now.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-
-    # --- the own day ------------------------------------------------------------------------------
-
-    async def _my_day(self, connection: AsyncConnection, viewer: Viewer, language: str) -> MyDay:
-        assert viewer.user_id is not None
-        since = self._today()
-        taken = await calls_today_of(connection, viewer.user_id, since)
-        missed = await missed_by(connection, viewer.user_id, since)
-        reads = "name" in readable_keys(self._directory.fields, viewer)
-        lines = [_taken(call, viewer, language, reads) for call in taken] + [
-            MyCall(
-                call=ring.call_id,
-                at=ring.offered_at,
-                direction=ring.direction,
-                name=ring.customer_name if reads else None,
-                number=number_for(viewer, ring.customer_number),
-                missed=True,
-            )
-            for ring in missed
-        ]
-        lines.sort(key=lambda line: line.at, reverse=True)
-        placed = sum(call.direction is Direction.OUTBOUND for call in taken)
-        return MyDay(
-            answered=len(taken) - placed,
-            placed=placed,
-            missed=len(missed),
-            talk_seconds=sum(call.talk_seconds or 0 for call in taken),
-            calls=tuple(lines[:SHOWN_CALLS]),
-        )
-
-
-def _taken(call: CallDetail, viewer: Viewer, language: str, reads: bool) -> MyCall:
-    return MyCall(
-        call=call.call_id,
-        at=call.started_at,
-        direction=call.direction,
-        name=call.customer_name if reads else None,
-        number=number_for(viewer, call.customer_number),
-        talk_seconds=call.talk_seconds,
-        disposition=callers.disposition(call.disposition, language),
-    )
 
 
 def _as_it_was(detail: CallDetail) -> LiveCall:

@@ -14,7 +14,7 @@ from agent_ui.live.redraw import SLOW
 from agent_ui.live.regions import DRAWINGS, Region
 from agent_ui.pages import page
 from agent_ui.security import Door, needs
-from crm_core.access.permissions import Permission
+from crm_core.access.permissions import DataScope, Permission
 from crm_core.errors import NotAllowed
 
 router = APIRouter()
@@ -23,10 +23,12 @@ Who = Annotated[Visit, Depends(visit_of)]
 
 @router.get("/", dependencies=[needs(Door.SIGNED_IN)])
 async def start(request: Request, visit: Who) -> Response:
-    """Agents go to their desk, everybody else to the calls."""
+    """Agents go to their desk, supervisors to the live queues, everybody else to the calls."""
     viewer = visit.who
     if viewer.may(Permission.TAKE_CALLS) and viewer.agent_number is not None:
         return RedirectResponse("/desk", 303)
+    if viewer.may(Permission.READ_LIVE) and viewer.scope is not DataScope.OWN:
+        return RedirectResponse("/live", 303)
     if viewer.may(Permission.READ_CALLS):
         return RedirectResponse("/calls", 303)
     raise NotAllowed("Your roles have no page of their own. Ask an administrator.")

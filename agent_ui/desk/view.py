@@ -7,26 +7,17 @@ Numbers are shown as they stand here: `138****8000` for those who may not see th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 
-from crm_core.events import AgentState, Direction, LinkState, Outcome
-from crm_core.ids import CallId, CustomerId
-from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall, LiveLink
+from agent_ui.desk.own_state import AgentBadge
+from agent_ui.desk.who import PastContact, Recognised, RepeatBadge, Who
+from crm_core.events import AgentState, Direction, LinkState
+from crm_core.ids import CallId
+from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
+from crm_core.quick_dataclass import dataclass
 
 # --- top bar --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentBadge:
-    """Region `agent-state`: the own state with its stopwatch."""
-
-    state: AgentState
-    since: datetime
-    extension: str
-    """The device that is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +35,18 @@ class QueueChip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Region `connection`: the link between server and Asterisk.
+    """Region `connection`: the links between server and Asterisk, and between Asterisk and the phone.
 
-    The light of the other link, browser to server, is drawn by the browser.
+    The light of the third link, browser to server, is drawn by the browser.
     """
 
     state: LinkState
     since: datetime
     heard_until: datetime
     reason: str | None = None
+    extension: str = ""
+    reachable: bool | None = None
+    """The own phone, as Asterisk sees it; None: not known."""
 
 
 # --- a call ---------------------------------------------------------------------------------------
@@ -79,124 +73,7 @@ class CallBar:
     """Title of the queue."""
     waited_seconds: int | None = None
     unknown: bool = False
-    """The link is away: the call may have ended since."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldShown:
-    """One field of the customer's file with a value, label in the viewer's language."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactShown:
-    """A person at the customer."""
-
-    name: str
-    position: str = ""
-    numbers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerShown:
-    """A customer's file as this viewer may read it."""
-
-    customer: CustomerId
-    name: str
-    grade: str = ""
-    numbers: tuple[str, ...] = ()
-    fields: tuple[FieldShown, ...] = ()
-    contacts: tuple[ContactShown, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """One of several customers who share the number; keys 1–5 choose."""
-
-    customer: CustomerId
-    name: str
-    grade: str = ""
-    company: str = ""
-
-
-class InputKind(StrEnum):
-    """How a field is typed in; the values are those of `customers.models.FieldKind`."""
-
-    TEXT = "text"
-    NUMBER = "number"
-    DATE = "date"
-    CHOICE = "choice"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldInput:
-    """A field to fill in. `name` is the form field's name."""
-
-    name: str
-    label: str
-    kind: InputKind = InputKind.TEXT
-    choices: tuple[str, ...] = ()
-    value: str = ""
-    required: bool = False
-    problem: str | None = None
-    """What is wrong with the value, a sentence in the viewer's language."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatBadge:
-    """The number was connected to an agent within two hours before (F01, AG-03)."""
-
-    minutes_ago: int
-    agent: str
-    """Full name of who talked then."""
-    disposition: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastContact:
-    """A line of the list of last contacts."""
-
-    call: CallId
-    at: datetime
-    direction: Direction
-    outcome: Outcome | None
-    agent: str | None = None
-    """Full name."""
-    queue: str = ""
-    wait_seconds: int | None = None
-    talk_seconds: int | None = None
-    disposition: str | None = None
-    note: str = ""
-    """Its beginning: one line."""
-    may_open: bool = True
-
-
-class Recognised(StrEnum):
-    """What the number told about the caller."""
-
-    KNOWN = "known"
-    SEVERAL = "several"
-    UNKNOWN = "unknown"
-    HIDDEN = "hidden"
-    """The number is withheld: nothing was looked up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """Who calls (or is called). Exactly what `recognised` names is filled; the rest is empty."""
-
-    recognised: Recognised
-    number: str | None
-    customer: CustomerShown | None = None
-    matches: tuple[Match, ...] = ()
-    """At most five."""
-    new_customer: tuple[FieldInput, ...] = ()
-    """The form of an unknown caller, posted to `/calls/{id}/customer`; empty for those who may not
-    write customers. The number is not among the fields: the server takes the call's own."""
-    history: tuple[PastContact, ...] = ()
-    repeat: RepeatBadge | None = None
+    """The link is away: the call may have ended since, and cannot be ended from here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +99,8 @@ class Note:
     revision: int = 0
     saved_at: datetime | None = None
     submitted: bool = False
+    finishes: bool = False
+    """It is this call's wrap-up that runs: submitting the note ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +165,8 @@ class MyCall:
     missed: bool = False
     talk_seconds: int | None = None
     disposition: str | None = None
+    note: str = ""
+    """The beginning of the own note, on one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +177,7 @@ class MyDay:
     placed: int = 0
     missed: int = 0
     talk_seconds: int = 0
+    wrap_up_seconds: int = 0
     calls: tuple[MyCall, ...] = ()
 
 
@@ -327,18 +209,6 @@ class DeskPage:
 # --- from the live board --------------------------------------------------------------------------
 
 
-def agent_badge(board: LiveBoard, agent: LiveAgent) -> AgentBadge:
-    """The own state; `unknown`, since the link was lost, while the link is away."""
-    state = board.agent_state(agent)
-    link = board.links.get(agent.pbx)
-    lost = state is AgentState.UNKNOWN and link is not None
-    return AgentBadge(
-        state=state,
-        since=link.since if lost and link else agent.since,
-        extension=agent.interface.rpartition("/")[2],
-    )
-
-
 def queue_chips(
     board: LiveBoard, agent: LiveAgent, titles: Mapping[str, str]
 ) -> tuple[QueueChip, ...]:
@@ -360,12 +230,20 @@ def queue_chips(
     return tuple(chips)
 
 
-def connection(link: LiveLink | None, at: datetime) -> Connection:
-    """How the PBX stands; one that was never reached counts as down since `at`."""
+def connection(board: LiveBoard, agent: LiveAgent, at: datetime) -> Connection:
+    """How PBX and phone stand; a PBX that was never reached counts as down since `at`."""
+    extension = agent.interface.rpartition("/")[2]
+    link = board.links.get(agent.pbx)
     if link is None:
-        return Connection(state=LinkState.DOWN, since=at, heard_until=at)
+        return Connection(state=LinkState.DOWN, since=at, heard_until=at, extension=extension)
+    up = link.state is LinkState.UP
     return Connection(
-        state=link.state, since=link.since, heard_until=link.heard_until, reason=link.reason
+        state=link.state,
+        since=link.since,
+        heard_until=link.heard_until,
+        reason=link.reason,
+        extension=extension,
+        reachable=board.phones.get((agent.pbx, agent.interface)) if up else None,
     )
 
 
@@ -435,14 +313,3 @@ def ordered(cards: Iterable[CallCard]) -> tuple[CallCard, ...]:
         return over, -since if over else since, card.call
 
     return tuple(sorted(cards, key=place))
-
-
-def excerpt(note: str, limit: int = 60) -> str:
-    """The beginning of a note on one line."""
-    line = " ".join(note.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def shown_fields(fields: Sequence[FieldShown]) -> tuple[FieldShown, ...]:
-    """Only fields with a value: an empty line tells an agent nothing while it rings."""
-    return tuple(field for field in fields if field.value.strip())

@@ -76,6 +76,10 @@ class Audience:
             return True
         return any(self.sees_agent(viewer, user) for user in users)
 
+    def hears_who(self, viewer: Viewer, user: UserId | None) -> bool:
+        """Whether a frame about a call names this agent. Those who were rung hear who took it."""
+        return viewer.scope is DataScope.OWN or self.sees_agent(viewer, user)
+
     def gets_pop(self, viewer: Viewer, user: UserId | None) -> bool:
         """`call.offered` goes to the person whose phone rings, and to programs that see all."""
         if viewer.user_id is None:

@@ -10,35 +10,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from agent_ui import shapes
 from agent_ui.directory import Directory
+from agent_ui.live.agent_news import OF_ONE_PERSON, AgentNews
 from agent_ui.live.audience import Audience
 from agent_ui.live.frames import (
     Bodies,
     Frame,
     FrameFor,
-    agent_json,
-    board_json,
     link_json,
 )
+from agent_ui.live.kept_frames import KeptFrames
 from agent_ui.live.outbox import MOST_FRAMES
-from agent_ui.live.pop_files import PopFiles
-from agent_ui.live.queue_news import QueueNews
+from agent_ui.live.picture import Picture
+from agent_ui.live.pop_files import Known, PopFiles
+from agent_ui.live.queue_news import SOCKETS_A_TURN, QueueNews
 from agent_ui.live.redraw import Kind, Redraw, kind_of
 from agent_ui.live.regions import EVERY_REGION, Region, regions_changed_by
 from agent_ui.live.sockets import Socket, Sockets
 from crm_core.access.viewer import Viewer
 from crm_core.bus import Bus, Envelope
 from crm_core.centre.holders import HolderBook
+from crm_core.durations import Durations
 from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
-    AgentState,
     AttemptResult,
     CallAnswered,
     CallEnded,
@@ -46,22 +47,23 @@ from crm_core.events import (
     CallOffered,
     CallPlaced,
     CallQueued,
-    ContactRecorded,
     CustomerChanged,
+    DeviceSeen,
     Event,
     LinkChanged,
     OfferEnded,
 )
 from crm_core.ids import CallId, PbxId, UserId
-from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall, LiveOffer
+from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
+from crm_core.live_board.queue_day import QueueCounts
 
 log = logging.getLogger("zuoxi.live")
 
+POP_STEPS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+"""Seconds: half a millisecond is usual, a quarter of a second is seen by people."""
 HEARTBEAT_SECONDS = 15.0
 MOST_MISSED = MOST_FRAMES // 2
 """Who missed more is sent the present instead: the whole lot would burst the outbox, each time."""
-KEPT_EVENTS = 5_000
-"""Frames of so many events are kept for those who come back; the bus keeps as many events."""
 
 
 class Hub:
@@ -76,18 +78,29 @@ class Hub:
         directory: Directory,
         pop_files: PopFiles,
         redraw: Redraw,
+        today: Callable[[PbxId, str], QueueCounts | None],
         now: Callable[[], datetime],
     ) -> None:
         self.sockets = Sockets()
         self.audience = Audience(board, directory)
+        self.pops = Durations(POP_STEPS)
+        """From the ring on the bus to the frame on its way, for each socket."""
         self._bus, self._board, self._holders = bus, board, holders
-        self._directory, self._pop_files, self.redraw = directory, pop_files, redraw
-        self._now = now
+        self._pop_files, self.redraw, self._now = pop_files, redraw, now
         self._bodies = Bodies(directory)
-        self._kept: OrderedDict[str, list[tuple[Frame, Callable[[Viewer], bool]]]] = OrderedDict()
+        self._kept = KeptFrames()
         self._last_seen: dict[CallId, LiveCall] = {}
         self._kinds: dict[tuple[PbxId, str], tuple[Kind, ...]] = {}
-        self._told: dict[UserId, tuple[Any, ...]] = {}
+        self._agent_news = AgentNews(board)
+        self.picture = Picture(
+            board=board,
+            holders=holders,
+            directory=directory,
+            audience=self.audience,
+            pop_files=pop_files,
+            bodies=self._bodies,
+            today=today,
+        )
         self._queue_news = QueueNews(
             board=board,
             directory=directory,
@@ -135,10 +148,13 @@ class Hub:
             self._remember(event)
         elif isinstance(event, AgentSignedIn | AgentSignedOut):
             self._kinds.clear()
+        elif isinstance(event, CustomerChanged):
+            self._pop_files.changed(event.customer)
         step = _STEPS.get(type(event))
         if step is not None:
             step(self, envelope.seq, event, former)
-        self._tell_agents(envelope.seq, event)
+        for user, body in self._agent_news.of(event):
+            self._send_of_agent(Frame(envelope.seq, event.at, "agent.changed", _always(body)), user)
         self._queue_news.mark(event, former)
         self._mark_regions(event, former)
         if isinstance(event, CallEnded):
@@ -155,7 +171,12 @@ class Hub:
         live = self._board.calls.get(event.call)
         if live is not None:
             asked = self._pop_files.ask(live)
+            asked.add_done_callback(self._known)
             self.redraw.prepare_pop(live, asked, self._kinds_of(event.pbx, event.queue_pass.queue))
+
+    def _known(self, asked: asyncio.Future[Known]) -> None:
+        if not asked.cancelled():
+            self._bodies.prepare(asked.result())
 
     def _offered(self, seq: str, event: CallOffered, former: LiveCall | None) -> None:
         live = self._board.calls.get(event.call)
@@ -164,11 +185,13 @@ class Hub:
         offer = next((ring for ring in live.offers if ring.attempt == event.attempt), None)
         if offer is None or (former is not None and offer in former.offers):
             return
+        began = perf_counter()
         who = self._holders.holder(event.pbx, event.member, event.at)
         self.audience.note(event.call, who.user_id)
         asked = self._pop_files.ask(live)
         body = self._bodies.offered(live, offer, who, asked)
         frame = Frame(seq, event.at, "call.offered", body, None if asked.done() else asked)
+        frame.written = lambda: self.pops.add(perf_counter() - began)
         self._send(frame, lambda viewer: self.audience.gets_pop(viewer, who.user_id), who.user_id)
 
     def _offer_ended(self, seq: str, event: OfferEnded, former: LiveCall | None) -> None:
@@ -189,9 +212,17 @@ class Hub:
         self.audience.note(event.call, who.user_id)
         queue = event.queue_pass.queue if event.queue_pass else None
         number = self._pop_files.number_of(live)
-        body = self._bodies.call_body(live, number, agent=shapes.agent(who), queue=queue)
-        frame = Frame(seq, event.at, "call.answered", body)
-        self._send_about(frame, live, event.call)
+        # A supervisor sees the calls of the projects' queues, but of agents only those of the team.
+        for agent, names_agent in ((shapes.agent(who), True), (None, False)):
+            body = self._bodies.call_body(live, number, agent=agent, queue=queue)
+            self._send_about(
+                Frame(seq, event.at, "call.answered", body),
+                live,
+                event.call,
+                lambda viewer, names=names_agent: (  # type: ignore[misc]
+                    self.audience.hears_who(viewer, who.user_id) is names
+                ),
+            )
 
     def _placed(self, _seq: str, event: CallPlaced, _former: LiveCall | None) -> None:
         who = self._holders.holder(event.pbx, event.member, event.at)
@@ -213,43 +244,15 @@ class Hub:
             frame = Frame(seq, event.at, "link.changed", _always(link_json(event.pbx, link)))
             self._send(frame, _everybody)
 
-    # --- agents ------------------------------------------------------------------------------------
-
-    def _tell_agents(self, seq: str, event: Event) -> None:
-        for user in self._agents_touched(event):
-            agent = self._board.agents.get(user)
-            state = self._board.agent_state(agent) if agent else AgentState.OFFLINE
-            now = (state, agent.since, agent.interface, agent.answered) if agent else (state,)
-            if self._told.get(user) == now or (agent is None and user not in self._told):
-                continue
-            if agent is not None:
-                self._told[user] = now
-                body = agent_json(agent, state)
-            else:
-                del self._told[user]
-                body = _signed_out_json(event)
-            self._send(
-                Frame(seq, event.at, "agent.changed", _always(body)),
-                lambda viewer, user=user: self.audience.sees_agent(viewer, user),  # type: ignore[misc]
-                user,
-            )
-
-    def _agents_touched(self, event: Event) -> Iterable[UserId]:
-        if isinstance(event, LinkChanged):
-            return [a.user for a in self._board.agents.values() if a.pbx == event.pbx]
-        if isinstance(event, AgentSignedIn | AgentSignedOut):
-            return (event.user,)
-        if isinstance(event, CallEvent):
-            return self.audience.took_part(event.call)
-        return ()
-
     # --- regions ----------------------------------------------------------------------------------
 
     def _mark_regions(self, event: Event, former: LiveCall | None) -> None:
+        if not self.sockets.has_pages():
+            return
         regions = regions_changed_by(event) - {Region.QUEUE_CHIPS}
         if isinstance(event, LinkChanged | AgentSignedIn | AgentSignedOut):
             regions |= {Region.QUEUE_CHIPS}
-        if not regions or not self.sockets.has_pages():
+        if not regions:
             return
         for socket in self._pages_touched(event):
             self.redraw.mark(socket, regions)
@@ -258,10 +261,12 @@ class Hub:
         if isinstance(event, LinkChanged):
             return [s for s in self.sockets.pages() if _is_at(self._agent_of(s), event.pbx)]
         if isinstance(event, CustomerChanged):
-            self._pop_files.changed(event.customer)
             return self.sockets.pages()
-        if isinstance(event, AgentSignedIn | AgentSignedOut | ContactRecorded):
+        if isinstance(event, OF_ONE_PERSON):
             return self.sockets.pages_of(event.user)
+        if isinstance(event, DeviceSeen):
+            agent = self._board.agent_at(event.pbx, event.interface)
+            return self.sockets.pages_of(agent.user) if agent is not None else ()
         if isinstance(event, CallEvent):
             users = self.audience.took_part(event.call)
             return [socket for user in users for socket in self.sockets.pages_of(user)]
@@ -285,17 +290,27 @@ class Hub:
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def _send_about(self, frame: Frame, live: LiveCall, call: CallId) -> None:
+    def _send_about(
+        self,
+        frame: Frame,
+        live: LiveCall,
+        call: CallId,
+        also: Callable[[Viewer], bool] = lambda _viewer: True,
+    ) -> None:
         """A frame about a call: to those who took part, and to those who see such calls."""
         users = self.audience.took_part(call)
-        self._send(frame, lambda viewer: self.audience.sees_call(viewer, live, users), *users)
+        self._send(
+            frame,
+            lambda viewer: self.audience.sees_call(viewer, live, users) and also(viewer),
+            *users,
+        )
+
+    def _send_of_agent(self, frame: Frame, user: UserId) -> None:
+        self._send(frame, lambda viewer: self.audience.sees_agent(viewer, user), user)
 
     def _send(self, frame: Frame, may: Callable[[Viewer], bool], *users: UserId | None) -> None:
         """To the sockets of `users`, and of those who see more than their own; kept for later."""
-        seq = self._bus.seq
-        self._kept.setdefault(seq, []).append((frame, may))
-        if len(self._kept) > KEPT_EVENTS:
-            self._kept.popitem(last=False)
+        self._kept.keep(self._bus.seq, frame, may)
         everybody = self.sockets.all() if may is _everybody else self.sockets.beyond_own()
         for socket in {*everybody, *(s for user in users for s in self.sockets.of_user(user))}:
             if may(socket.viewer):
@@ -307,7 +322,7 @@ class Hub:
         """A socket is open: what it missed, or a snapshot; all regions of its page; the stream."""
         self._kinds.clear()
         missed = self._bus.since(since) if since else None
-        frames = None if missed is None else self._missed(missed, socket.viewer)
+        frames = None if missed is None else self._kept.missed(missed, socket.viewer)
         if frames is None or len(frames) > MOST_MISSED:
             await self._snapshot(socket)
         else:
@@ -315,17 +330,9 @@ class Hub:
             for frame in frames:
                 put(socket, frame)
             self._queue_news.tell_all(socket)
-        if socket.page is not None:
+        self._queue_news.joined()
+        if socket.page == "desk":
             self.redraw.mark(socket, EVERY_REGION)
-
-    def _missed(self, envelopes: Sequence[Envelope], viewer: Viewer) -> list[Frame]:
-        """What this viewer would have been sent."""
-        return [
-            frame
-            for envelope in envelopes
-            for frame, may in self._kept.get(envelope.seq, ())
-            if may(viewer)
-        ]
 
     def leave(self, socket: Socket) -> None:
         self._kinds.clear()
@@ -334,56 +341,34 @@ class Hub:
 
     async def _snapshot(self, socket: Socket) -> None:
         viewer = socket.viewer
-        for live in self._rings_of(viewer):
-            # Wait first: between the picture and the stream there must be no moment.
-            await self._pop_files.ask(live[0])
-        pops = [self._pop_again(live, offer, viewer) for live, offer in self._rings_of(viewer)]
-        body = {"board": self.board_for(viewer), "pops": pops}
+        # First: between the picture and the stream there must be no moment.
+        await self.picture.look_up(viewer)
+        pops = self.picture.pops_for(viewer)
+        body = {"board": self.picture.board_for(viewer), "pops": pops}
         frame = Frame(self._bus.seq, self._now(), "snapshot", _always(body))
         socket.outbox.put(frame.text_for(viewer))
         self.sockets.add(socket)
-
-    def _rings_of(self, viewer: Viewer) -> list[tuple[LiveCall, LiveOffer]]:
-        return [
-            (live, offer)
-            for live in self._board.calls.values()
-            for offer in live.offers
-            if self.audience.gets_pop(viewer, self._holder(live, offer))
-        ]
-
-    def _pop_again(self, live: LiveCall, offer: LiveOffer, viewer: Viewer) -> dict[str, Any]:
-        who = self._holders.holder(live.pbx, offer.member, offer.offered_at)
-        self.audience.note(live.call, who.user_id)
-        return self._bodies.offered(live, offer, who, self._pop_files.ask(live))(viewer)
-
-    def _holder(self, live: LiveCall, offer: LiveOffer) -> UserId | None:
-        return self._holders.holder(live.pbx, offer.member, offer.offered_at).user_id
-
-    def board_for(self, viewer: Viewer) -> dict[str, Any]:
-        """The board as this viewer sees it."""
-        return board_json(
-            self._board,
-            self._directory,
-            viewer,
-            number_of=self._pop_files.number_of,
-            sees_agent=self.audience.sees_agent,
-            sees_queue=self.audience.sees_queue,
-            sees_call=self.audience.sees_call,
-        )
 
     async def beat(self) -> None:
         """For ever: the server's heart, by which a browser knows that the link lives."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            frame = Frame(self._bus.seq, self._now(), "heartbeat", _always({}))
-            for socket in self.sockets.all():
-                socket.outbox.put(frame.text_for(socket.viewer))
+            everybody = self.sockets.all()
+            for begin in range(0, len(everybody), SOCKETS_A_TURN):
+                frame = Frame(self._bus.seq, self._now(), "heartbeat", _always({}))
+                for socket in everybody[begin : begin + SOCKETS_A_TURN]:
+                    socket.outbox.put(frame.text_for(socket.viewer))
+                await asyncio.sleep(
+                    0
+                )  # a thousand at a time would hold up a ringing phone by 15 ms
 
 
 def put(socket: Socket, frame: Frame) -> None:
     """Into the socket's outbox; one that waits for a look-up holds its place."""
     if frame.ready is None or frame.ready.done():
-        socket.outbox.put(frame.text_for(socket.viewer))
+        gone = socket.outbox.put(frame.text_for(socket.viewer))
+        if gone and frame.written is not None:
+            frame.written()
     else:
         socket.outbox.put(FrameFor(frame, socket.viewer, frame.ready))
 
@@ -398,18 +383,6 @@ def _always(body: dict[str, Any]) -> Callable[[Viewer], dict[str, Any]]:
 
 def _is_at(agent: LiveAgent | None, pbx: PbxId) -> bool:
     return agent is not None and agent.pbx == pbx
-
-
-def _signed_out_json(event: Event) -> dict[str, Any]:
-    assert isinstance(event, AgentSignedOut)
-    return {
-        "pbx": event.pbx,
-        "agent": {"number": event.agent_number, "name": None, "interface": event.interface},
-        "state": AgentState.OFFLINE,
-        "since": event.at,
-        "queues": [],
-        "answered": 0,
-    }
 
 
 _STEPS: dict[type[Event], Callable[[Hub, str, Any, LiveCall | None], None]] = {

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
 
 from agent_ui.directory import Directory
 from crm_core.customers.phone_numbers import normalise
@@ -17,6 +18,7 @@ from crm_core.events import Direction
 from crm_core.ids import CallId, CustomerId
 from crm_core.live_board.board import LiveCall
 from crm_core.pop_query import PopFile, PopQuery
+from crm_core.quick_dataclass import dataclass
 
 log = logging.getLogger("zuoxi.pop")
 
@@ -33,6 +35,8 @@ class Known:
     """Normalised; None: withheld or no number at all."""
     file: PopFile
     available: bool = True
+    told: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What `frames` has made of it, for each kind of viewer."""
 
 
 NOTHING = Known(number=None, file=PopFile())

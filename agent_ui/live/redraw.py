@@ -107,7 +107,10 @@ class Redraw:
             socket, regions = next(iter(self._fast.items()))
             del self._fast[socket]
             for region in sorted(regions):
-                self._draw(socket, region)
+                try:
+                    self._draw(socket, region)
+                except Exception:  # one desk that cannot be drawn is one desk, not all of them
+                    log.exception("%s of %s could not be drawn", region, socket.viewer.name)
         self._schedule()
 
     def _draw(self, socket: Socket, region: Region) -> None:
@@ -123,7 +126,7 @@ class Redraw:
     def _push(self, socket: Socket, region: Region, value: Any) -> None:
         html = self._html(region, socket.language, value)
         frame = {"seq": self._seq(), "at": self._now(), "type": "region"}
-        socket.outbox.put(shapes.text_of({**frame, "id": region.value, "html": html}))
+        socket.outbox.put(shapes.json_of({**frame, "id": region.value, "html": html}))
 
     def _html(self, region: Region, language: str, value: Any) -> str:
         key = (region, language, value)

@@ -9,12 +9,13 @@ regions of that desk.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
+    AgentState,
+    AgentStateChanged,
     CallAnswered,
     CallEnded,
     CallLeftQueue,
@@ -24,10 +25,13 @@ from crm_core.events import (
     ContactRecorded,
     ConversationEnded,
     CustomerChanged,
+    DeviceSeen,
     Event,
     LinkChanged,
+    NextStateChosen,
     OfferEnded,
 )
+from crm_core.quick_dataclass import dataclass
 
 
 class Region(StrEnum):
@@ -82,6 +86,10 @@ REGIONS: Mapping[type[Event], frozenset[Region]] = {
     CustomerChanged: frozenset({R.CARDS, R.CALL_BAR}),
     AgentSignedIn: EVERY_REGION,
     AgentSignedOut: EVERY_REGION,
+    # The card says whether its wrap-up runs.
+    AgentStateChanged: frozenset({R.AGENT_STATE, R.CARDS}),
+    NextStateChosen: frozenset({R.AGENT_STATE}),
+    DeviceSeen: frozenset({R.CONNECTION}),
     # Everything on the desk that Asterisk told becomes *unknown*, or is believed again.
     LinkChanged: EVERY_REGION,
 }
@@ -89,4 +97,6 @@ REGIONS: Mapping[type[Event], frozenset[Region]] = {
 
 def regions_changed_by(event: Event) -> frozenset[Region]:
     """The regions of a touched desk that must be drawn again; empty for events no desk shows."""
+    if isinstance(event, AgentStateChanged) and event.state is AgentState.RINGING:
+        return frozenset({R.AGENT_STATE})  # a ring is no reason to draw what somebody types in
     return REGIONS.get(type(event), frozenset())

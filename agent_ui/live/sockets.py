@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent_ui.live.outbox import Outbox
 from crm_core.access.permissions import DataScope
-from crm_core.access.standing import Rights, rights_in
+from crm_core.access.standing import Rights, Standing, rights_in
 from crm_core.access.viewer import Viewer
 from crm_core.ids import UserId
 
@@ -21,9 +21,11 @@ class Socket:
     token_hash: str
     language: str
     page: str | None
-    """`desk`; None for programs, which never get HTML."""
+    """`desk` or `live`; None for programs, which never get HTML."""
     outbox: Outbox = field(default_factory=Outbox)
     rights: Rights = field(init=False)
+    stood_by: Standing | None = None
+    """What the rights were last held against."""
 
     def __post_init__(self) -> None:
         self.rights = rights_in(self.viewer)
@@ -54,17 +56,18 @@ class Sockets:
 
     def _indexes(self, socket: Socket) -> Iterable[dict[Socket, None]]:
         yield self._all
-        if socket.page is not None:
+        if socket.page == "desk":
             yield self._pages
         if socket.viewer.scope is not DataScope.OWN:
             yield self._beyond_own
         if socket.viewer.user_id is not None:
             yield self._by_user[socket.viewer.user_id]
 
-    def all(self) -> Collection[Socket]:
+    def all(self) -> Sequence[Socket]:
         return tuple(self._all)
 
     def pages(self) -> Collection[Socket]:
+        """The desks. The live queues keep their own list (`live_queues.push`)."""
         return tuple(self._pages)
 
     def has_pages(self) -> bool:
@@ -77,8 +80,12 @@ class Sockets:
     def of_user(self, user: UserId | None) -> Collection[Socket]:
         return tuple(self._by_user.get(user, ())) if user is not None else ()
 
+    def own_of_user(self, user: UserId) -> Collection[Socket]:
+        """Those of a person who sees no more than the own work."""
+        return tuple(s for s in self.of_user(user) if s.viewer.scope is DataScope.OWN)
+
     def pages_of(self, user: UserId | None) -> Collection[Socket]:
-        return tuple(socket for socket in self.of_user(user) if socket.page is not None)
+        return tuple(socket for socket in self.of_user(user) if socket.page == "desk")
 
     def of_token(self, token_hash: str) -> Collection[Socket]:
         return tuple(socket for socket in self._all if socket.token_hash == token_hash)

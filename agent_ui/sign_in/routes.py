@@ -19,7 +19,6 @@ from agent_ui.auth_view import (
     DevicePage,
     DeviceProblem,
     PasswordPage,
-    PasswordProblem,
     SignInPage,
     SignInProblem,
     in_order,
@@ -28,12 +27,13 @@ from agent_ui.deps import Deps, deps_of
 from agent_ui.pages import page
 from agent_ui.rendering import LANGUAGES
 from agent_ui.security import Door, form_of, needs, safe_next
+from agent_ui.sign_in.ending import session_ended
+from agent_ui.sign_in.password import changed
 from crm_core.access import passwords, sessions, users
 from crm_core.access.devices import give_back, take_seat
 from crm_core.access.permissions import Permission
-from crm_core.access.viewer import Viewer
 from crm_core.centre.queries import queues_of_user
-from crm_core.centre.seats import seats_of
+from crm_core.centre.seats import seat_files, seats_of
 from crm_core.db import reading, transaction
 from crm_core.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from crm_core.ids import PbxId
@@ -82,7 +82,7 @@ async def sign_in(request: Request, visit: Who) -> Response:
     if visit.session is not None:
         async with transaction(deps.engine) as connection:
             await sessions.sign_out(connection, visit.token, deps.now())
-        _session_ended(deps, visit)
+        session_ended(deps, visit)
     response = RedirectResponse(target, 303)
     set_session_cookie(response, signed_in.token, deps.settings)
     return response
@@ -97,15 +97,10 @@ async def sign_out(request: Request, visit: Who) -> Response:
         await sessions.sign_out(connection, visit.token, deps.now())
     if left is not None:
         deps.bus.publish(left)
-    _session_ended(deps, visit)
+    session_ended(deps, visit)
     response = RedirectResponse("/sign-in", 303)
     drop_session_cookie(response, deps.settings)
     return response
-
-
-def _session_ended(deps: Deps, visit: Visit) -> None:
-    deps.identities.forget(visit.token)
-    deps.hub.end(visit.token_hash)
 
 
 # --- the device -----------------------------------------------------------------------------------
@@ -113,8 +108,9 @@ def _session_ended(deps: Deps, visit: Visit) -> None:
 
 @router.get("/device", dependencies=[needs(Permission.TAKE_CALLS)])
 async def show_devices(request: Request, visit: Who) -> Response:
-    """Which extension does the agent sit at?"""
-    return await _device_page(request, visit)
+    """Which extension does the agent sit at? With `?from=pbx/extension`: take that one over?"""
+    asked = request.query_params.get("from", "")
+    return await _device_page(request, visit, taking_over=asked[:100])
 
 
 @router.post("/device", dependencies=[needs(Permission.TAKE_CALLS)])
@@ -122,23 +118,48 @@ async def take_device(request: Request, visit: Who) -> Response:
     """Take the extension; the queues are told once that is committed."""
     deps, form = deps_of(request), await form_of(request)
     pbx, _, extension = form.get("device", "").partition("/")
+    holder = form.get("from", "")
+    from_user = int(holder) if holder.isascii() and holder.isdecimal() else None
+    if from_user is not None and await _is_busy(deps, PbxId(pbx), extension):
+        return await _device_page(request, visit, DeviceProblem.BUSY)
     try:
         async with transaction(deps.engine) as connection:
             seat = await take_seat(
-                connection, visit.who, pbx=PbxId(pbx), extension=extension, now=deps.now()
+                connection,
+                visit.who,
+                pbx=PbxId(pbx),
+                extension=extension,
+                now=deps.now(),
+                from_user=from_user,
             )
     except Conflict:
         return await _device_page(request, visit, DeviceProblem.TAKEN)
     except NotFound:
         return await _device_page(request, visit, DeviceProblem.UNKNOWN)
-    if seat.left is not None:
-        deps.bus.publish(seat.left)
+    for left in seat.left:
+        deps.bus.publish(left)
     deps.bus.publish(seat.taken)
     return RedirectResponse("/desk", 303)
 
 
+async def _is_busy(deps: Deps, pbx: PbxId, extension: str) -> bool:
+    """Does its phone ring or talk just now?"""
+    async with reading(deps.engine) as connection:
+        seats = await seat_files(connection)
+    here = {seat.interface for seat in seats if (seat.pbx, seat.extension) == (pbx, extension)}
+    return any(
+        call.pbx == pbx and (call.talk_of(interface) or call.offer_at(interface))
+        for call in deps.board.calls.values()
+        for interface in here
+    )
+
+
 async def _device_page(
-    request: Request, visit: Visit, problem: DeviceProblem | None = None
+    request: Request,
+    visit: Visit,
+    problem: DeviceProblem | None = None,
+    *,
+    taking_over: str = "",
 ) -> Response:
     deps, viewer = deps_of(request), visit.who
     pbxs = sorted({*(url.pbx for url in deps.settings.pbxs), *(pbx for pbx, _ in _queues(deps))})
@@ -149,25 +170,43 @@ async def _device_page(
             for pbx in pbxs
             for name, _penalty in await queues_of_user(connection, viewer.user_id or 0, pbx)
         ]
-    shown = DevicePage(
-        devices=in_order(
-            tuple(
-                Device(
-                    pbx=seat.pbx,
-                    extension=seat.extension,
-                    is_usual=seat.usual,
-                    held_by=seat.held_by,
-                    held_number=seat.held_number,
-                )
-                for seat in seats
+    devices = in_order(
+        tuple(
+            Device(
+                pbx=seat.pbx,
+                extension=seat.extension,
+                is_usual=seat.usual,
+                held_by=seat.held_by,
+                held_number=seat.held_number,
+                holder=seat.holder,
             )
-        ),
+            for seat in seats
+        )
+    )
+    shown = DevicePage(
+        devices=devices,
         queues=tuple(titles),
         shows_pbx=len({seat.pbx for seat in seats}) > 1,
         problem=problem,
+        taking_over=next(
+            (
+                one
+                for one in devices
+                if one.holder is not None and f"{one.pbx}/{one.extension}" == taking_over
+            ),
+            None,
+        ),
     )
-    status = {None: 200, DeviceProblem.TAKEN: 409, DeviceProblem.UNKNOWN: 404}.get(problem, 503)
+    status = 200 if problem is None else STATUS_OF[problem]
     return page(request, visit, "auth/device.html", shown, status=status)
+
+
+STATUS_OF = {
+    DeviceProblem.TAKEN: 409,
+    DeviceProblem.BUSY: 409,
+    DeviceProblem.UNKNOWN: 404,
+    DeviceProblem.NO_LINK: 503,
+}
 
 
 def _queues(deps: Deps) -> list[tuple[PbxId, str]]:
@@ -188,31 +227,12 @@ async def show_password(request: Request, visit: Who) -> Response:
 async def change_password(request: Request, visit: Who) -> Response:
     """The new password; all other sessions of the person end."""
     deps, form = deps_of(request), await form_of(request)
-    problem = await _changed(deps, visit, visit.who, form)
+    problem = await changed(deps, visit, form)
     if problem is None:
         deps.hub.end_others(visit.who.user_id, but=visit.token_hash)
         return RedirectResponse("/", 303)
     shown = PasswordPage(minimum_length=passwords.SHORTEST, problem=problem)
     return page(request, visit, "auth/password.html", shown, status=422)
-
-
-async def _changed(
-    deps: Deps, visit: Visit, viewer: Viewer, form: dict[str, str]
-) -> PasswordProblem | None:
-    old, new = form.get("password", ""), form.get("new_password", "")
-    if new != form.get("new_password_again", ""):
-        return PasswordProblem.DIFFERENT
-    if new == old:
-        return PasswordProblem.SAME
-    try:
-        await users.change_own_password(
-            deps.engine, viewer, old=old, new=new, keep_token=visit.token, now=deps.now()
-        )
-    except NotAllowed:
-        return PasswordProblem.WRONG
-    except Invalid:
-        return PasswordProblem.SHORT
-    return None
 
 
 @router.post("/language", dependencies=[needs(Door.PUBLIC)])

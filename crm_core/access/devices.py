@@ -7,7 +7,6 @@ leave after the commit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm_core.access.audit import audit
 from crm_core.access.models import User
 from crm_core.access.permissions import Permission
 from crm_core.access.viewer import Viewer
@@ -23,6 +23,7 @@ from crm_core.centre.queries import queues_of_user
 from crm_core.errors import Conflict, Invalid, NotFound
 from crm_core.events import AgentSignedIn, AgentSignedOut
 from crm_core.ids import PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 from crm_core.text import storable
 
 
@@ -48,10 +49,11 @@ class HeldSeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenSeat:
-    """`left` is the sign-out of an older holding elsewhere: publish it before `taken`."""
+    """`left` are the sign-outs that made it possible (an older holding elsewhere, the former holder
+    who forgot to give the seat back): publish them before `taken`."""
 
     taken: AgentSignedIn
-    left: AgentSignedOut | None = None
+    left: tuple[AgentSignedOut, ...] = ()
 
 
 async def free_seats(
@@ -91,9 +93,19 @@ async def free_seats(
 
 
 async def take_seat(
-    connection: AsyncConnection, viewer: Viewer, *, pbx: PbxId, extension: str, now: datetime
+    connection: AsyncConnection,
+    viewer: Viewer,
+    *,
+    pbx: PbxId,
+    extension: str,
+    now: datetime,
+    from_user: int | None = None,
 ) -> TakenSeat:
     """Taking the one that is held already is taken once.
+
+    `from_user` holds it and went home without signing out: that person is signed out there, and what
+    rings from now on is credited to the new holder. Named, not a mere "by force": whoever sits down
+    there in between is not thrown out.
 
     Raises `Conflict` when somebody else holds it, `NotFound` for no such seat, `Invalid` for a
     person without an agent number, `NotAllowed` without `TAKE_CALLS`.
@@ -107,14 +119,19 @@ async def take_seat(
     if interface is None:
         raise NotFound(f"There is no seat with the extension {extension}.")
     holder = await _holder(connection, pbx, interface)
-    if holder is not None and holder.user_id != viewer.user_id:
+    left: list[AgentSignedOut | None] = []
+    if holder is not None and holder.user_id not in (viewer.user_id, from_user):
         raise Conflict(
             f"Extension {extension} is taken: {holder.full_name} "
             f"({holder.agent_number}) is signed in there since {holder.began_at:%Y-%m-%d %H:%M} UTC."
         )
-    left = None
+    if holder is not None and holder.user_id == from_user:
+        left.append(await end_holding(connection, holder.user_id, now=now))
+        detail = {"from": holder.full_name, "since": holder.began_at.isoformat()}
+        await audit(connection, viewer.name, "seat.take_over", interface, detail, at=now)
+        holder = None
     if holder is None:
-        left = await end_holding(connection, viewer.user_id, now=now)
+        left.append(await end_holding(connection, viewer.user_id, now=now))
         await _hold(connection, viewer.user_id, pbx, interface, now)
     queues = await queues_of_user(connection, viewer.user_id, pbx)
     taken = AgentSignedIn(
@@ -126,7 +143,7 @@ async def take_seat(
         interface=interface,
         queues=tuple(name for name, _penalty in queues),
     )
-    return TakenSeat(taken=taken, left=left)
+    return TakenSeat(taken=taken, left=tuple(one for one in left if one is not None))
 
 
 async def give_back(

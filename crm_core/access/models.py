@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_core.access.permissions import DataScope
-from crm_core.db import Instant, Json, ShortText, Table, stored
+from crm_core.db import Column, Instant, Json, ShortText, Table, column, stored
 
 
 class User(Table):
@@ -17,19 +16,19 @@ class User(Table):
 
     __tablename__ = "users"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(64), unique=True)
     """The sign-in name."""
-    full_name: Mapped[str] = mapped_column(String(128))
-    agent_number: Mapped[str | None] = mapped_column(String(16), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(256))
-    must_change_password: Mapped[bool] = mapped_column(default=False)
-    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
-    pbx: Mapped[str | None] = mapped_column(ShortText)
-    extension: Mapped[str | None] = mapped_column(String(32))
-    language: Mapped[str | None] = mapped_column(String(8))
-    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
-    created_at: Mapped[datetime] = mapped_column(Instant)
+    full_name: Column[str] = column(String(128))
+    agent_number: Column[str | None] = column(String(16), unique=True)
+    password_hash: Column[str] = column(String(256))
+    must_change_password: Column[bool] = column(default=False)
+    team_id: Column[int | None] = column(ForeignKey("teams.id"))
+    pbx: Column[str | None] = column(ShortText)
+    extension: Column[str | None] = column(String(32))
+    language: Column[str | None] = column(String(8))
+    disabled_at: Column[datetime | None] = column(Instant)
+    created_at: Column[datetime] = column(Instant)
 
 
 class Role(Table):
@@ -38,10 +37,10 @@ class Role(Table):
     __tablename__ = "roles"
     __table_args__ = (stored(DataScope, "data_scope"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
-    data_scope: Mapped[str] = mapped_column(ShortText)
-    preset: Mapped[bool] = mapped_column(default=False)
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(64), unique=True)
+    data_scope: Column[str] = column(ShortText)
+    preset: Column[bool] = column(default=False)
 
 
 class RolePermission(Table):
@@ -49,10 +48,8 @@ class RolePermission(Table):
 
     __tablename__ = "role_permissions"
 
-    role_id: Mapped[int] = mapped_column(
-        ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True
-    )
-    permission: Mapped[str] = mapped_column(ShortText, primary_key=True)
+    role_id: Column[int] = column(ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True)
+    permission: Column[str] = column(ShortText, primary_key=True)
 
 
 class UserRole(Table):
@@ -60,10 +57,8 @@ class UserRole(Table):
 
     __tablename__ = "user_roles"
 
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
-    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), primary_key=True)
+    user_id: Column[int] = column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role_id: Column[int] = column(ForeignKey("roles.id"), primary_key=True)
 
 
 class UserProject(Table):
@@ -71,10 +66,8 @@ class UserProject(Table):
 
     __tablename__ = "user_projects"
 
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    user_id: Column[int] = column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Column[int] = column(ForeignKey("projects.id"), primary_key=True)
 
 
 class UserQueue(Table):
@@ -82,11 +75,9 @@ class UserQueue(Table):
 
     __tablename__ = "user_queues"
 
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
-    queue_id: Mapped[int] = mapped_column(ForeignKey("queues.id"), primary_key=True)
-    penalty: Mapped[int] = mapped_column(default=0)
+    user_id: Column[int] = column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    queue_id: Column[int] = column(ForeignKey("queues.id"), primary_key=True)
+    penalty: Column[int] = column(default=0)
 
 
 class Session(Table):
@@ -94,15 +85,15 @@ class Session(Table):
 
     __tablename__ = "sessions"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    csrf_token: Mapped[str] = mapped_column(String(64))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    seen_at: Mapped[datetime] = mapped_column(Instant)
-    expires_at: Mapped[datetime] = mapped_column(Instant)
-    address: Mapped[str] = mapped_column(String(64))
-    user_agent: Mapped[str] = mapped_column(String(256))
+    id: Column[int] = column(primary_key=True)
+    token_hash: Column[str] = column(String(64), unique=True)
+    csrf_token: Column[str] = column(String(64))
+    user_id: Column[int] = column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Column[datetime] = column(Instant)
+    seen_at: Column[datetime] = column(Instant)
+    expires_at: Column[datetime] = column(Instant)
+    address: Column[str] = column(String(64))
+    user_agent: Column[str] = column(String(256))
 
 
 class Token(Table):
@@ -110,13 +101,23 @@ class Token(Table):
 
     __tablename__ = "tokens"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"))
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(64), unique=True)
+    token_hash: Column[str] = column(String(64), unique=True)
+    role_id: Column[int] = column(ForeignKey("roles.id"))
+    user_id: Column[int | None] = column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Column[datetime] = column(Instant)
+    revoked_at: Column[datetime | None] = column(Instant)
+
+
+class SetupLink(Table):
+    """A one-time set-up link that nobody has used yet: only the SHA-256 of its secret."""
+
+    __tablename__ = "setup_links"
+
+    id: Column[int] = column(primary_key=True)
+    token_hash: Column[str] = column(String(64), unique=True)
+    expires_at: Column[datetime] = column(Instant)
 
 
 class AuditEntry(Table):
@@ -124,10 +125,10 @@ class AuditEntry(Table):
 
     __tablename__ = "audit_entries"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(Instant, index=True)
-    actor: Mapped[str] = mapped_column(String(64))
+    id: Column[int] = column(primary_key=True)
+    at: Column[datetime] = column(Instant, index=True)
+    actor: Column[str] = column(String(64))
     """A sign-in name, a token's name, or `command line`."""
-    act: Mapped[str] = mapped_column(ShortText)
-    subject: Mapped[str] = mapped_column(Text)
-    detail: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    act: Column[str] = column(ShortText)
+    subject: Column[str] = column(Text)
+    detail: Column[dict[str, Any] | None] = column(Json)

@@ -6,11 +6,12 @@ import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from crm_core.errors import Invalid
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST = 8
 LONGEST = 256
@@ -48,7 +49,6 @@ _TOO_COMMON = frozenset(
 # Neither 0/O nor 1/l/I: a one-time password is read out and typed.
 _READABLE = "23456789abcdefghjkmnpqrstuvwxyz"
 
-_hasher = PasswordHasher()  # argon2id with the library's present defaults (RFC 9106, low memory)
 # One hash takes 64 MiB and some 50 ms of one core: a storm of sign-ins must not take them all.
 _workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="passwords")
 
@@ -75,7 +75,7 @@ async def hash_password(password: str, *, name: str = "") -> str:
 
 async def hash_again(password: str) -> str:
     """The hash of a password that is in use already: it may be weaker than today's rule."""
-    return await asyncio.get_running_loop().run_in_executor(_workers, _hasher.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_workers, _hasher().hash, password)
 
 
 async def verify(password_hash: str | None, password: str) -> bool:
@@ -89,7 +89,7 @@ async def verify(password_hash: str | None, password: str) -> bool:
 
 def outdated(password_hash: str) -> bool:
     """Was it made with weaker parameters than new ones are?"""
-    return _hasher.check_needs_rehash(password_hash)
+    return _hasher().check_needs_rehash(password_hash)
 
 
 def one_time_password() -> str:
@@ -99,13 +99,22 @@ def one_time_password() -> str:
 
 
 def _matches(password_hash: str | None, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
-        found = _hasher.verify(password_hash or _nobodys_hash(), password)
+        found = _hasher().verify(password_hash or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
     return found and password_hash is not None
 
 
 @cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher  # with the first password: a start needs none
+
+    return PasswordHasher()  # argon2id with the library's present defaults (RFC 9106, low memory)
+
+
+@cache
 def _nobodys_hash() -> str:
-    return _hasher.hash(secrets.token_hex(16))
+    return _hasher().hash(secrets.token_hex(16))

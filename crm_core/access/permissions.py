@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from crm_core.quick_dataclass import dataclass
 
 
 class Permission(StrEnum):
@@ -18,6 +19,8 @@ class Permission(StrEnum):
     WRITE_CUSTOMERS = "write_customers"
     WRITE_NOTES = "write_notes"
     REVEAL_NUMBERS = "reveal_numbers"
+    EXPORT = "export"
+    """Carry lists out as files; no more rows and no more of a number than the page shows."""
     ADMINISTER = "administer"
 
 
@@ -67,6 +70,7 @@ PRESET_ROLES: Mapping[str, PresetRole] = {
                 _P.WRITE_CUSTOMERS,
                 _P.WRITE_NOTES,
                 _P.REVEAL_NUMBERS,
+                _P.EXPORT,
             }
         ),
         scope=DataScope.TEAM,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, insert, select, update
@@ -22,6 +21,7 @@ from crm_core.access.throttle import SignInThrottle
 from crm_core.access.viewer import Viewer, viewer_of_user
 from crm_core.db import reading, transaction
 from crm_core.errors import NotAllowed
+from crm_core.quick_dataclass import dataclass
 from crm_core.text import storable
 
 IDLE = timedelta(hours=12)
@@ -99,7 +99,50 @@ async def sign_in(
     if claimed.password_hash and passwords.outdated(claimed.password_hash):
         better = await passwords.hash_again(password)
     async with transaction(engine) as connection:
-        return await _begin(connection, claimed.user_id, address, user_agent, now, better)
+        return await begin(
+            connection, claimed.user_id, address, user_agent, now, better_hash=better
+        )
+
+
+async def begin(
+    connection: AsyncConnection,
+    user_id: int,
+    address: str,
+    user_agent: str,
+    now: datetime,
+    *,
+    better_hash: str | None = None,
+) -> SignedIn:
+    """A new session of somebody whose identity has been proved. Raises `NotAllowed` for somebody who
+    has been disabled meanwhile."""
+    viewer = await viewer_of_user(connection, user_id)
+    if viewer is None:  # disabled while the password was being checked
+        raise NotAllowed(WRONG)
+    if better_hash:
+        await connection.execute(
+            update(User).where(User.id == user_id).values(password_hash=better_hash)
+        )
+    await connection.execute(delete(Session).where(Session.expires_at < now - _KEPT))
+    new = SignedIn(
+        token=secrets.token_urlsafe(32),
+        csrf_token=secrets.token_urlsafe(32),
+        viewer=viewer,
+        expires_at=now + IDLE,
+    )
+    await connection.execute(
+        insert(Session).values(
+            token_hash=hash_of(new.token),
+            csrf_token=new.csrf_token,
+            user_id=user_id,
+            created_at=now,
+            seen_at=now,
+            expires_at=new.expires_at,
+            address=storable(address)[:64],
+            user_agent=storable(user_agent)[:256],
+        )
+    )
+    await audit(connection, viewer.name, "session.begin", viewer.name, {"address": address}, at=now)
+    return new
 
 
 async def viewer_of_session(
@@ -164,6 +207,35 @@ async def sign_out_everywhere(
     return ended.rowcount
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A session that is good at this moment, as its person sees it in a list."""
+
+    token_hash: str
+    created_at: datetime
+    seen_at: datetime
+    address: str
+    user_agent: str
+
+
+async def sessions_of(
+    connection: AsyncConnection, user_id: int, now: datetime
+) -> tuple[OpenSession, ...]:
+    """The open sessions of a person, the newest first."""
+    rows = await connection.execute(
+        select(
+            Session.token_hash,
+            Session.created_at,
+            Session.seen_at,
+            Session.address,
+            Session.user_agent,
+        )
+        .where(Session.user_id == user_id, Session.expires_at > now)
+        .order_by(Session.created_at.desc(), Session.id.desc())
+    )
+    return tuple(OpenSession(**row._mapping) for row in rows)
+
+
 def hash_of(token: str) -> str:
     """What the tables keep of a random token. No salt and no slowness: it has 256 random bits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
@@ -186,41 +258,3 @@ async def _claimed(connection: AsyncConnection, name: str, address: str) -> _Cla
     return _Claimed(
         user_id=row.id, password_hash=row.password_hash, known_address=bool(row.known_address)
     )
-
-
-async def _begin(
-    connection: AsyncConnection,
-    user_id: int,
-    address: str,
-    user_agent: str,
-    now: datetime,
-    better_hash: str | None,
-) -> SignedIn:
-    viewer = await viewer_of_user(connection, user_id)
-    if viewer is None:  # disabled while the password was being checked
-        raise NotAllowed(WRONG)
-    if better_hash:
-        await connection.execute(
-            update(User).where(User.id == user_id).values(password_hash=better_hash)
-        )
-    await connection.execute(delete(Session).where(Session.expires_at < now - _KEPT))
-    new = SignedIn(
-        token=secrets.token_urlsafe(32),
-        csrf_token=secrets.token_urlsafe(32),
-        viewer=viewer,
-        expires_at=now + IDLE,
-    )
-    await connection.execute(
-        insert(Session).values(
-            token_hash=hash_of(new.token),
-            csrf_token=new.csrf_token,
-            user_id=user_id,
-            created_at=now,
-            seen_at=now,
-            expires_at=new.expires_at,
-            address=address,
-            user_agent=storable(user_agent)[:256],
-        )
-    )
-    await audit(connection, viewer.name, "session.begin", viewer.name, {"address": address}, at=now)
-    return new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from crm_core.access.permissions import DataScope, Permission
 from crm_core.centre.models import Team
 from crm_core.errors import NotAllowed
 from crm_core.ids import UserId
+from crm_core.quick_dataclass import dataclass
 
 WIDTH = {DataScope.OWN: 0, DataScope.TEAM: 1, DataScope.PROJECT: 2, DataScope.ALL: 3}
 """Of several scopes the one with the greatest width holds."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from crm_core.call_log.records import Confidence
 from crm_core.centre.holders import AgentRef
 from crm_core.events import AttemptResult, Direction, EndedBy, LegParty, Outcome
 from crm_core.ids import CallId, CustomerId, PbxId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

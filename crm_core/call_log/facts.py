@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import groupby
 from typing import TypeVar, cast
 
 from crm_core.events import CallEvent, TimelineEvent
@@ -33,12 +32,11 @@ class Facts:
 
 def _in_order(timeline: Iterable[TimelineEvent]) -> list[TimelineEvent]:
     """By moment and class; two of one class at one moment by their content (rare, and dear)."""
+    tied: dict[tuple[datetime, str], list[TimelineEvent]] = defaultdict(list)
+    for fact in timeline:
+        tied[fact.at, type(fact).__name__].append(fact)
     found: list[TimelineEvent] = []
-    for _, tied in groupby(sorted(set(timeline), key=_moment), key=_moment):
-        same = list(tied)
-        found += same if len(same) == 1 else sorted(same, key=repr)
+    for moment in sorted(tied):
+        same = tied[moment]
+        found += same if len(same) == 1 else sorted(set(same), key=repr)
     return found
-
-
-def _moment(fact: TimelineEvent) -> tuple[datetime, str]:
-    return fact.at, type(fact).__name__

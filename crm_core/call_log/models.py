@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 
 from crm_core.call_log.timeline import Confidence
-from crm_core.db import Instant, Json, ShortText, Table, stored
+from crm_core.db import Column, Instant, Json, ShortText, Table, column, partial_index, stored
 from crm_core.events import AttemptResult, Direction, EndedBy, Feed, LegParty, Outcome
 
 CallIdText = String(32)
@@ -22,11 +21,11 @@ class Boot(Table):
 
     __tablename__ = "boots"
 
-    pbx: Mapped[str] = mapped_column(ShortText, primary_key=True)
-    boot: Mapped[str] = mapped_column(ShortText, primary_key=True)
-    started_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
-    how_ended: Mapped[str | None] = mapped_column(ShortText)
+    pbx: Column[str] = column(ShortText, primary_key=True)
+    boot: Column[str] = column(ShortText, primary_key=True)
+    started_at: Column[datetime] = column(Instant)
+    ended_at: Column[datetime | None] = column(Instant)
+    how_ended: Column[str | None] = column(ShortText)
 
 
 class FeedRow(Table):
@@ -35,10 +34,10 @@ class FeedRow(Table):
     __tablename__ = "feeds"
     __table_args__ = (stored(Feed, "feed"),)
 
-    pbx: Mapped[str] = mapped_column(ShortText, primary_key=True)
-    feed: Mapped[str] = mapped_column(ShortText, primary_key=True)
-    position: Mapped[str | None] = mapped_column(String(256))
-    heard_until: Mapped[datetime | None] = mapped_column(Instant)
+    pbx: Column[str] = column(ShortText, primary_key=True)
+    feed: Column[str] = column(ShortText, primary_key=True)
+    position: Column[str | None] = column(String(256))
+    heard_until: Column[datetime | None] = column(Instant)
 
 
 class Gap(Table):
@@ -47,16 +46,13 @@ class Gap(Table):
     __tablename__ = "gaps"
     __table_args__ = (UniqueConstraint("pbx", "began_at", "ended_at"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    began_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime] = mapped_column(Instant)
-    boot_changed: Mapped[bool]
-    calls_touched: Mapped[int]
-    reason: Mapped[str] = mapped_column(String(256), default="")
-
-
-_OPEN = text("ended_at IS NULL")
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    began_at: Column[datetime] = column(Instant)
+    ended_at: Column[datetime] = column(Instant)
+    boot_changed: Column[bool]
+    calls_touched: Column[int]
+    reason: Column[str] = column(String(256), default="")
 
 
 class Call(Table):
@@ -76,38 +72,38 @@ class Call(Table):
         Index(None, "project_id", "customer_number", "answered_at"),
         Index(None, "customer_id", "started_at"),
         Index(None, "user_id", "started_at"),
-        Index("ix_calls_open", "pbx", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        partial_index("ix_calls_open", "pbx", where="ended_at IS NULL"),
     )
 
-    call_id: Mapped[str] = mapped_column(CallIdText, primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    boot: Mapped[str | None] = mapped_column(ShortText)
-    direction: Mapped[str] = mapped_column(ShortText)
-    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"))
-    hotline_id: Mapped[int | None] = mapped_column(ForeignKey("hotlines.id"))
-    called_number: Mapped[str | None] = mapped_column(String(64))
-    caller_number: Mapped[str | None] = mapped_column(String(64))
+    call_id: Column[str] = column(CallIdText, primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    boot: Column[str | None] = column(ShortText)
+    direction: Column[str] = column(ShortText)
+    project_id: Column[int | None] = column(ForeignKey("projects.id"))
+    hotline_id: Column[int | None] = column(ForeignKey("hotlines.id"))
+    called_number: Column[str | None] = column(String(64))
+    caller_number: Column[str | None] = column(String(64))
     """Normalised; None where withheld."""
-    caller_number_raw: Mapped[str | None] = mapped_column(String(128))
-    caller_name: Mapped[str | None] = mapped_column(String(128))
-    customer_number: Mapped[str | None] = mapped_column(String(64))
+    caller_number_raw: Column[str | None] = column(String(128))
+    caller_name: Column[str | None] = column(String(128))
+    customer_number: Column[str | None] = column(String(64))
     """The customer's side, normalised: the caller of an inbound call, the called of an outbound."""
-    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"))
-    started_at: Mapped[datetime] = mapped_column(Instant)
-    at_is_receipt: Mapped[bool] = mapped_column(default=False)
+    customer_id: Column[int | None] = column(ForeignKey("customers.id", ondelete="SET NULL"))
+    started_at: Column[datetime] = column(Instant)
+    at_is_receipt: Column[bool] = column(default=False)
     """The PBX sends no stamps: `started_at` is when we heard of it."""
-    answered_at: Mapped[datetime | None] = mapped_column(Instant)
+    answered_at: Column[datetime | None] = column(Instant)
     """First connection to an agent."""
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
-    outcome: Mapped[str | None] = mapped_column(ShortText)
+    ended_at: Column[datetime | None] = column(Instant)
+    outcome: Column[str | None] = column(ShortText)
     """Of the last pass; null without a queue."""
-    talk_seconds: Mapped[int | None]
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    agent_number: Mapped[str | None] = mapped_column(String(64))
-    member_name: Mapped[str | None] = mapped_column(String(128))
-    interface: Mapped[str | None] = mapped_column(String(128))
-    cause: Mapped[int | None]
-    confidence: Mapped[str] = mapped_column(ShortText)
+    talk_seconds: Column[int | None]
+    user_id: Column[int | None] = column(ForeignKey("users.id"))
+    agent_number: Column[str | None] = column(String(64))
+    member_name: Column[str | None] = column(String(128))
+    interface: Column[str | None] = column(String(128))
+    cause: Column[int | None]
+    confidence: Column[str] = column(ShortText)
 
 
 class CallEventRow(Table):
@@ -115,13 +111,13 @@ class CallEventRow(Table):
 
     __tablename__ = "call_events"
 
-    call_id: Mapped[str] = mapped_column(CallIdText, primary_key=True)
-    kind: Mapped[str] = mapped_column(ShortText, primary_key=True)
+    call_id: Column[str] = column(CallIdText, primary_key=True)
+    kind: Column[str] = column(ShortText, primary_key=True)
     """The event's class."""
-    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    key: Column[str] = column(String(300), primary_key=True)
     """Who and the how-manieth, within call and kind (`natural_keys`)."""
-    at: Mapped[datetime] = mapped_column(Instant)
-    body: Mapped[dict[str, Any]] = mapped_column(Json)
+    at: Column[datetime] = column(Instant)
+    body: Column[dict[str, Any]] = column(Json)
 
 
 class QueuePass(Table):
@@ -135,27 +131,25 @@ class QueuePass(Table):
         Index(None, "user_id", "answered_at"),
     )
 
-    call_id: Mapped[str] = mapped_column(
-        ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
-    )
-    unique_id: Mapped[str] = mapped_column(UniqueIdText, primary_key=True)
-    queue: Mapped[str] = mapped_column(String(79), primary_key=True)
-    ordinal: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    queue_id: Mapped[int | None] = mapped_column(ForeignKey("queues.id"))
-    entered_at: Mapped[datetime] = mapped_column(Instant)
-    answered_at: Mapped[datetime | None] = mapped_column(Instant)
-    left_at: Mapped[datetime | None] = mapped_column(Instant)
-    outcome: Mapped[str | None] = mapped_column(ShortText)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    agent_number: Mapped[str | None] = mapped_column(String(64))
-    member_name: Mapped[str | None] = mapped_column(String(128))
-    interface: Mapped[str | None] = mapped_column(String(128))
-    wait_seconds: Mapped[int | None]
-    talk_seconds: Mapped[int | None]
-    picked_up: Mapped[bool] = mapped_column(default=False)
+    call_id: Column[str] = column(ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True)
+    unique_id: Column[str] = column(UniqueIdText, primary_key=True)
+    queue: Column[str] = column(String(79), primary_key=True)
+    ordinal: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    queue_id: Column[int | None] = column(ForeignKey("queues.id"))
+    entered_at: Column[datetime] = column(Instant)
+    answered_at: Column[datetime | None] = column(Instant)
+    left_at: Column[datetime | None] = column(Instant)
+    outcome: Column[str | None] = column(ShortText)
+    user_id: Column[int | None] = column(ForeignKey("users.id"))
+    agent_number: Column[str | None] = column(String(64))
+    member_name: Column[str | None] = column(String(128))
+    interface: Column[str | None] = column(String(128))
+    wait_seconds: Column[int | None]
+    talk_seconds: Column[int | None]
+    picked_up: Column[bool] = column(default=False)
     """Answered at a phone that the queue did not ring; `queue_log` names one that rang."""
-    ended_by: Mapped[str | None] = mapped_column(ShortText)
+    ended_by: Column[str | None] = column(ShortText)
 
 
 class OfferAttempt(Table):
@@ -167,21 +161,19 @@ class OfferAttempt(Table):
         Index(None, "user_id", "offered_at"),
     )
 
-    call_id: Mapped[str] = mapped_column(
-        ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
-    )
-    attempt: Mapped[int] = mapped_column(primary_key=True)
-    unique_id: Mapped[str | None] = mapped_column(UniqueIdText)
+    call_id: Column[str] = column(ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True)
+    attempt: Column[int] = column(primary_key=True)
+    unique_id: Column[str | None] = column(UniqueIdText)
     """With `queue` and `ordinal`: the pass it belongs to; all three null without a queue."""
-    queue: Mapped[str | None] = mapped_column(String(79))
-    ordinal: Mapped[int | None]
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    agent_number: Mapped[str | None] = mapped_column(String(64))
-    member_name: Mapped[str | None] = mapped_column(String(128))
-    interface: Mapped[str | None] = mapped_column(String(128))
-    offered_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
-    result: Mapped[str | None] = mapped_column(ShortText)
+    queue: Column[str | None] = column(String(79))
+    ordinal: Column[int | None]
+    user_id: Column[int | None] = column(ForeignKey("users.id"))
+    agent_number: Column[str | None] = column(String(64))
+    member_name: Column[str | None] = column(String(128))
+    interface: Column[str | None] = column(String(128))
+    offered_at: Column[datetime] = column(Instant)
+    ended_at: Column[datetime | None] = column(Instant)
+    result: Column[str | None] = column(ShortText)
 
 
 class Leg(Table):
@@ -190,16 +182,14 @@ class Leg(Table):
     __tablename__ = "legs"
     __table_args__ = (stored(LegParty, "party"),)
 
-    call_id: Mapped[str] = mapped_column(
-        ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True
-    )
-    unique_id: Mapped[str] = mapped_column(UniqueIdText, primary_key=True)
-    linked_id: Mapped[str] = mapped_column(UniqueIdText, index=True)
-    party: Mapped[str] = mapped_column(ShortText)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    agent_number: Mapped[str | None] = mapped_column(String(64))
-    member_name: Mapped[str | None] = mapped_column(String(128))
-    interface: Mapped[str | None] = mapped_column(String(128))
-    started_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
-    cause: Mapped[int | None]
+    call_id: Column[str] = column(ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True)
+    unique_id: Column[str] = column(UniqueIdText, primary_key=True)
+    linked_id: Column[str] = column(UniqueIdText, index=True)
+    party: Column[str] = column(ShortText)
+    user_id: Column[int | None] = column(ForeignKey("users.id"))
+    agent_number: Column[str | None] = column(String(64))
+    member_name: Column[str | None] = column(String(128))
+    interface: Column[str | None] = column(String(128))
+    started_at: Column[datetime] = column(Instant)
+    ended_at: Column[datetime | None] = column(Instant)
+    cause: Column[int | None]

@@ -1,9 +1,8 @@
-"""What an agent missed today, beside what was taken (`queries.calls_today_of`)."""
+"""What an agent missed and wrote today, beside what was taken (`queries.calls_today_of`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -13,6 +12,8 @@ from crm_core.call_log.models import Call, OfferAttempt
 from crm_core.customers.models import Customer
 from crm_core.events import AttemptResult, Direction
 from crm_core.ids import CallId, UserId
+from crm_core.quick_dataclass import dataclass
+from crm_core.wrap_up.models import ContactRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,15 @@ async def missed_by(
         )
         for row in rows
     )
+
+
+async def own_notes(
+    connection: AsyncConnection, user_id: UserId, since: datetime
+) -> Mapping[CallId, str]:
+    """Call → the person's own note, of those saved since then; drafts, too."""
+    rows = await connection.execute(
+        select(ContactRecord.call_id, ContactRecord.note).where(
+            ContactRecord.user_id == user_id, ContactRecord.saved_at >= since
+        )
+    )
+    return {CallId(row.call_id): row.note for row in rows}

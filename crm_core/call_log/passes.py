@@ -170,7 +170,9 @@ def _ami_passes(facts: Facts) -> dict[QueuePassKey, AmiPass]:
     for fact in facts.all:
         if not isinstance(fact, _OF_A_PASS) or fact.queue_pass is None:
             continue
-        half = found.setdefault(fact.queue_pass, AmiPass(began_at=fact.at))
+        half = found.get(fact.queue_pass)
+        if half is None:
+            half = found[fact.queue_pass] = AmiPass(began_at=fact.at)
         match fact:
             case CallQueued():
                 half.queued = half.queued or fact
@@ -191,7 +193,9 @@ def log_passes(facts: Facts) -> dict[QueuePassKey, LogPass]:
     for fact in facts.all:
         if not isinstance(fact, PassEntered | PassConnected | PassRang | PassClosed):
             continue
-        half = found.setdefault(fact.queue_pass, LogPass(began_at=fact.at))
+        half = found.get(fact.queue_pass)
+        if half is None:
+            half = found[fact.queue_pass] = LogPass(began_at=fact.at)
         match fact:
             case PassEntered():
                 half.entered = half.entered or fact

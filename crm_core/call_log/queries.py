@@ -9,7 +9,6 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +51,7 @@ from crm_core.db import Instant
 from crm_core.errors import Invalid
 from crm_core.events import Direction, Outcome, TimelineEvent
 from crm_core.ids import CallId, CustomerId, PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
 __all__ = [

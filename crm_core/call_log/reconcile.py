@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from crm_core.call_log.pairing import NEAR, Stay, pair
 from crm_core.events import Outcome
+from crm_core.quick_dataclass import dataclass
 
 
 class LogRow(Protocol):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from crm_core.events import AttemptResult, Direction, EndedBy, LegParty, Member, Outcome
 from crm_core.ids import BootId, CallId, PbxId
+from crm_core.quick_dataclass import dataclass
 
 
 class Confidence(StrEnum):

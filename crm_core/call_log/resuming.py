@@ -87,18 +87,24 @@ async def open_calls(connection: AsyncConnection, pbx: PbxId) -> tuple[OpenCall,
     timelines: dict[CallId, list[TimelineEvent]] = defaultdict(list)
     for call, fact in await facts_of(connection, [row.call_id for row in calls]):
         timelines[call].append(fact)
+    heard = await connection.scalar(
+        select(FeedRow.heard_until).where(FeedRow.pbx == pbx, FeedRow.feed == Feed.AMI)
+    )
     boots = await known_boots(connection, pbx)
     newest = boots[-1].boot if boots else None
     return tuple(
-        _open_call(BootId(boot), Direction(row.direction), timelines[row.call_id])
+        _open_call(BootId(boot), Direction(row.direction), timelines[row.call_id], heard)
         for row in calls
         # Where every fact that names the boot was lost, the present one is the best to try.
         if (boot := row.boot or newest) and timelines[row.call_id]
     )
 
 
-def _open_call(boot: BootId, direction: Direction, timeline: list[TimelineEvent]) -> OpenCall:
+def _open_call(
+    boot: BootId, direction: Direction, timeline: list[TimelineEvent], heard: datetime | None
+) -> OpenCall:
     facts = Facts(timeline)
+    last = facts.all[-1].at
     still_open = {
         joined.ami.queued.queue_pass
         for joined in joined_passes(facts)
@@ -109,7 +115,8 @@ def _open_call(boot: BootId, direction: Direction, timeline: list[TimelineEvent]
         call=facts.all[0].call,
         boot=boot,
         direction=direction,
-        last_seen_at=facts.all[-1].at,
+        # As long as we heard, and no end, it lived.
+        last_seen_at=max(last, heard) if heard is not None else last,
         channels=tuple((leg.unique_id, leg.linked_id) for leg in facts.of(LegStarted)),
         passes=passes,
         open_passes=tuple(each for each in passes if each in still_open),

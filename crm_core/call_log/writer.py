@@ -1,8 +1,9 @@
 """Facts into rows, within one transaction: the timeline first, then what is computed from it.
 
-`CallWriter` keeps the timelines of the calls it wrote last, so that the next fact of a call costs no
-reading. Memory is a copy: what is not there is read from `call_events`, and after a failed
-transaction nothing is believed. Every statement is an upsert; writing a batch twice changes nothing.
+`CallWriter` keeps the timelines and rows of the calls it wrote last, so that the next fact of a call
+costs no reading and only rows that differ are written. Memory is a copy: what is not there is read from
+`call_events`, and after a failed transaction nothing is believed. Every statement is an upsert;
+writing a batch twice changes nothing.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast, get_args
 
-from sqlalchemy import Table as SqlTable
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core import codec
-from crm_core.call_log import statements
-from crm_core.call_log.models import CallEventRow, Leg, OfferAttempt, QueuePass
+from crm_core.agents.records import OfAgents, StateWriter
+from crm_core.call_log import driver, statements
+from crm_core.call_log.models import CallEventRow
 from crm_core.call_log.natural_keys import natural_key
-from crm_core.call_log.ownership import Clues, Normalise, Owner, owners_of
+from crm_core.call_log.ownership import Clues, Normalise, Owner, Owners
 from crm_core.call_log.rows import CallRows, Row, clues_of, fitting, rows_of
 from crm_core.call_log.timeline import CallRecord, record
 from crm_core.centre.holders import HolderBook
@@ -43,8 +44,10 @@ OPEN_KEPT = 20_000
 ENDED_KEPT = 500
 """How many timelines stay in memory: of calls that live, and of ended ones that may get a late row."""
 
-Recorded = TimelineEvent | BootFound | FeedHeard | FeedAdvanced | GapRecorded
+Recorded = TimelineEvent | OfAgents | BootFound | FeedHeard | FeedAdvanced | GapRecorded
+RECORDED: frozenset[type[Event]] = frozenset(get_args(Recorded))
 """What the recorder writes; everything else on the bus passes it by."""
+_OF_A_CALL: frozenset[type[Event]] = frozenset(get_args(TimelineEvent))
 
 
 @dataclass(slots=True)
@@ -55,6 +58,9 @@ class Kept:
     clues: Clues | None = None
     owner: Owner | None = None
     rows: CallRows | None = None
+    """As they are stored; None: whatever is stored is not known here."""
+    is_new: bool = False
+    """Nothing of it is stored, so nothing has to be deleted."""
 
 
 class CallWriter:
@@ -63,6 +69,8 @@ class CallWriter:
     def __init__(self, holders: HolderBook, normalise: Normalise) -> None:
         self._holders = holders
         self._normalise = normalise
+        self._owners = Owners(normalise)
+        self._states = StateWriter()
         self._open: OrderedDict[CallId, Kept] = OrderedDict()
         self._ended: OrderedDict[CallId, Kept] = OrderedDict()
 
@@ -73,20 +81,25 @@ class CallWriter:
 
         After any exception call `forget`.
         """
-        facts = [event for event in batch if isinstance(event, TimelineEvent)]
+        facts = [cast("TimelineEvent", event) for event in batch if type(event) in _OF_A_CALL]
         calls = await self._kept(connection, dict.fromkeys(fact.call for fact in facts))
         news = _take(calls, facts)
-        if news:
-            await connection.execute(statements.insert_events(connection), news)
+        changes: list[Change] = []
         if news and rows:
             changed = dict.fromkeys(cast("CallId", row["call_id"]) for row in news)
-            await self._write_calls(connection, {call: calls[call] for call in changed})
+            changes = await self._computed(connection, {call: calls[call] for call in changed})
+        said = statements.of_calls(connection.dialect)
+        events = (said.insert_events, said.insert_events.of(news))
+        await driver.write(connection, [events, *_steps(said, changes)])
+        await self._states.write(connection, batch)
         await _write_feeds(connection, batch)
 
     def forget(self) -> None:
         """The transaction failed: memory may be ahead of the database."""
         self._open.clear()
         self._ended.clear()
+        self._owners.forget()
+        self._states.forget()
 
     async def _kept(
         self, connection: AsyncConnection, calls: Iterable[CallId]
@@ -100,11 +113,21 @@ class CallWriter:
                 unknown.append(call)
             found[call] = kept
         if unknown:
-            for call, fact in await facts_of(connection, unknown):
-                found[call].facts[type(fact).__name__, natural_key(fact)] = fact
+            await self._remember(connection, {call: found[call] for call in unknown})
         return found
 
-    async def _write_calls(self, connection: AsyncConnection, calls: dict[CallId, Kept]) -> None:
+    async def _remember(self, connection: AsyncConnection, calls: dict[CallId, Kept]) -> None:
+        """What is stored of calls that are not in memory: mostly nothing, they have just begun."""
+        stored = [CallId(call) for (call,) in await driver.rows_with(connection, _STORED, calls)]
+        for call, fact in await facts_of(connection, stored):
+            calls[call].facts[type(fact).__name__, natural_key(fact)] = fact
+        for call in calls.keys() - stored:
+            calls[call].is_new = True
+
+    async def _computed(
+        self, connection: AsyncConnection, calls: dict[CallId, Kept]
+    ) -> list[Change]:
+        """The rows of these calls, from their timelines."""
         records: dict[CallId, CallRecord] = {}
         for call, kept in calls.items():
             await asyncio.sleep(0)  # a ringing phone waits for one call's rows, not for a batch's
@@ -120,10 +143,11 @@ class CallWriter:
             kept = calls[call]
             assert kept.owner is not None
             rows = rows_of(rec, kept.owner, self._holders, self._normalise)
-            changes.append((kept.rows, rows))
-            kept.rows = rows
+            former = NO_ROWS if kept.rows is None and kept.is_new else kept.rows
+            changes.append(Change(call, former, rows))
+            kept.rows, kept.is_new = rows, False
             self._settle(call, kept, over=rec.ended_at is not None)
-        await _write_rows(connection, changes)
+        return changes
 
     async def _find_owners(
         self,
@@ -138,7 +162,7 @@ class CallWriter:
                 kept.clues = clues
                 asked.append(kept)
         wanted = {kept.clues for kept in asked if kept.clues}
-        owners = await owners_of(connection, wanted, self._normalise)
+        owners = await self._owners.of(connection, wanted)
         for kept in asked:
             assert kept.clues is not None
             kept.owner = owners[kept.clues]
@@ -151,6 +175,9 @@ class CallWriter:
         for book, limit in ((self._open, OPEN_KEPT), (self._ended, ENDED_KEPT)):
             while len(book) > limit:
                 book.popitem(last=False)
+
+
+_STORED = "SELECT DISTINCT call_id FROM call_events WHERE call_id IN {keys}"
 
 
 async def facts_of(
@@ -190,42 +217,43 @@ def _take(calls: dict[CallId, Kept], facts: Iterable[TimelineEvent]) -> list[Row
                     "kind": kind,
                     "key": key,
                     "at": fact.at,
-                    "body": codec.to_json(fact),
+                    "body": codec.to_text(fact),
                 }
             )
     return fitting(CallEventRow.__table__, news)
 
 
-_PARTS: tuple[tuple[Any, str], ...] = (
-    (QueuePass.__table__, "passes"),
-    (OfferAttempt.__table__, "attempts"),
-    (Leg.__table__, "legs"),
-)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The rows of one call. `former` None: whatever is stored of its parts goes first."""
+
+    call: CallId
+    former: CallRows | None
+    rows: CallRows
 
 
-async def _write_rows(
-    connection: AsyncConnection, changes: Sequence[tuple[CallRows | None, CallRows]]
-) -> None:
-    """Upsert the calls that changed; replace the rows of a part that changed."""
-    calls = [new.call for old, new in changes if old is None or old.call != new.call]
-    if calls:
-        await connection.execute(statements.upsert_calls(connection), calls)
-    for table, part in _PARTS:
-        changed = [
-            new for old, new in changes if old is None or getattr(old, part) != getattr(new, part)
-        ]
-        await _replace(connection, table, part, changed)
+NO_ROWS = CallRows({}, [], [], [])
 
 
-async def _replace(
-    connection: AsyncConnection, table: SqlTable, part: str, changed: Sequence[CallRows]
-) -> None:
-    if changed:
-        calls = [rows.call["call_id"] for rows in changed]
-        await connection.execute(delete(table).where(table.c.call_id.in_(calls)))
-    rows = [row for each in changed for row in getattr(each, part)]
-    if rows:
-        await connection.execute(table.insert(), rows)
+def _steps(said: statements.OfCalls, changes: Sequence[Change]) -> Iterator[driver.Step]:
+    """Upsert what differs from what is stored; delete what is stored and no more."""
+    calls = [
+        each.rows.call for each in changes if not each.former or each.former.call != each.rows.call
+    ]
+    yield said.upsert_calls, said.upsert_calls.of(calls)
+    unknown = [{"call_id": each.call} for each in changes if each.former is None]
+    for part in said.parts:
+        gone: list[Row] = []
+        news: list[Row] = []
+        for each in changes:
+            former = {part.key(row): row for row in getattr(each.former or NO_ROWS, part.name)}
+            for row in getattr(each.rows, part.name):
+                if former.pop(part.key(row), None) != row:
+                    news.append(row)
+            gone += former.values()
+        yield part.delete_all, part.delete_all.of(unknown)
+        yield part.delete, part.delete.of(gone)
+        yield part.upsert, part.upsert.of(news)
 
 
 async def _write_feeds(connection: AsyncConnection, batch: Sequence[Event]) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right, insort
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from crm_core.events import AgentSignedIn, AgentSignedOut, Event, Member
 from crm_core.ids import PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,11 @@ class HolderBook:
         The holder of the interface; else who has the member's name for an agent number; else whose
         usual extension it is, if only one person's; else the member's name stands.
         """
-        interface = member.interface or _interface_in(member.name)
+        interface = (
+            member.interface
+            or _interface_in(member.name)
+            or self._left_behind(pbx, member.name, at)
+        )
         person = (
             self._holder_of(pbx, interface, at)
             or self._people.get(self._by_number.get(member.name or "", _NOBODY))
@@ -153,6 +158,24 @@ class HolderBook:
             if holding.covers(at):
                 return self._people.get(holding.user_id)
         return None
+
+    def _left_behind(self, pbx: PbxId, number: str | None, at: datetime) -> str | None:
+        """The phone that the person of this number has left and somebody else held at that moment.
+
+        `queue_log` alone tells of it, under the number of who sat there before: the phone was taken
+        over, and we crashed before Asterisk was told. None: nothing of the kind.
+        """
+        user = self._by_number.get(number or "", _NOBODY)
+        if self._held_by(pbx, user, at) is not None:
+            return None
+        last: tuple[datetime, str] | None = None
+        for device in self._devices_of.get(user, {}):
+            for holding in self._holdings[device] if device[0] == pbx else ():
+                if holding.user_id == user and holding.began_at <= at:
+                    last = max(last or (holding.began_at, device[1]), (holding.began_at, device[1]))
+        if last is None or self._holder_of(pbx, last[1], at) is None:
+            return None
+        return last[1]
 
     def _usual(self, pbx: PbxId, interface: str | None) -> Person | None:
         users = self._by_extension.get(extension_of(interface or "") or "", ())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 
 from crm_core.centre.plan import Strategy
-from crm_core.db import Instant, ShortText, Table, stored
+from crm_core.db import Column, Instant, ShortText, Table, column, partial_index, stored
 
 
 class Project(Table):
@@ -16,10 +15,10 @@ class Project(Table):
 
     __tablename__ = "projects"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), unique=True)
-    client: Mapped[str] = mapped_column(String(128), default="")
-    is_default: Mapped[bool] = mapped_column(default=False)
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(128), unique=True)
+    client: Column[str] = column(String(128), default="")
+    is_default: Column[bool] = column(default=False)
     """Takes the calls of numbers and queues that are nobody's."""
 
 
@@ -29,18 +28,19 @@ class Queue(Table):
     __tablename__ = "queues"
     __table_args__ = (UniqueConstraint("pbx", "name"), stored(Strategy, "strategy"))
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    name: Mapped[str] = mapped_column(String(79))
-    title: Mapped[str] = mapped_column(String(128))
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    strategy: Mapped[str] = mapped_column(ShortText)
-    ring_seconds: Mapped[int]
-    max_wait_seconds: Mapped[int]
-    wrap_up_seconds: Mapped[int]
-    max_callers: Mapped[int] = mapped_column(default=0)
-    weight: Mapped[int] = mapped_column(default=0)
-    announce_position: Mapped[bool] = mapped_column(default=False)
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    name: Column[str] = column(String(79))
+    title: Column[str] = column(String(128))
+    project_id: Column[int] = column(ForeignKey("projects.id"))
+    strategy: Column[str] = column(ShortText)
+    ring_seconds: Column[int]
+    max_wait_seconds: Column[int]
+    wrap_up_seconds: Column[int]
+    max_callers: Column[int] = column(default=0)
+    weight: Column[int] = column(default=0)
+    announce_position: Column[bool] = column(default=False)
+    missed_rings: Column[int] = column(default=1, server_default="1")
 
 
 class Hotline(Table):
@@ -49,13 +49,13 @@ class Hotline(Table):
     __tablename__ = "hotlines"
     __table_args__ = (UniqueConstraint("pbx", "number"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    number: Mapped[str] = mapped_column(String(32))
-    name: Mapped[str] = mapped_column(String(128))
-    greeting: Mapped[str] = mapped_column(Text, default="")
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    queue_id: Mapped[int | None] = mapped_column(ForeignKey("queues.id"))
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    number: Column[str] = column(String(32))
+    name: Column[str] = column(String(128))
+    greeting: Column[str] = column(Text, default="")
+    project_id: Column[int] = column(ForeignKey("projects.id"))
+    queue_id: Column[int | None] = column(ForeignKey("queues.id"))
 
 
 class Team(Table):
@@ -63,10 +63,10 @@ class Team(Table):
 
     __tablename__ = "teams"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), unique=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    region: Mapped[str] = mapped_column(String(64), default="")
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(128), unique=True)
+    project_id: Column[int] = column(ForeignKey("projects.id"))
+    region: Column[str] = column(String(64), default="")
 
 
 class Seat(Table):
@@ -75,15 +75,15 @@ class Seat(Table):
     __tablename__ = "seats"
     __table_args__ = (UniqueConstraint("pbx", "extension"), UniqueConstraint("pbx", "interface"))
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    extension: Mapped[str] = mapped_column(String(32))
-    interface: Mapped[str] = mapped_column(String(128))
-    secret: Mapped[str | None] = mapped_column(String(128))
-    contact: Mapped[str | None] = mapped_column(String(128))
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    extension: Column[str] = column(String(32))
+    interface: Column[str] = column(String(128))
+    secret: Column[str | None] = column(String(128))
+    contact: Column[str | None] = column(String(128))
 
 
-_STILL_HELD = text("ended_at IS NULL")
+_STILL_HELD = "ended_at IS NULL"
 
 
 class SeatHolding(Table):
@@ -96,26 +96,15 @@ class SeatHolding(Table):
     __tablename__ = "seat_holdings"
     __table_args__ = (
         Index(None, "pbx", "interface", "began_at"),
-        Index(
-            "uq_seat_holdings_held_interface",
-            "pbx",
-            "interface",
-            unique=True,
-            sqlite_where=_STILL_HELD,
-            postgresql_where=_STILL_HELD,
+        partial_index(
+            "uq_seat_holdings_held_interface", "pbx", "interface", unique=True, where=_STILL_HELD
         ),
-        Index(
-            "uq_seat_holdings_holding_user",
-            "user_id",
-            unique=True,
-            sqlite_where=_STILL_HELD,
-            postgresql_where=_STILL_HELD,
-        ),
+        partial_index("uq_seat_holdings_holding_user", "user_id", unique=True, where=_STILL_HELD),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    pbx: Mapped[str] = mapped_column(ShortText)
-    interface: Mapped[str] = mapped_column(String(128))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    began_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    interface: Column[str] = column(String(128))
+    user_id: Column[int] = column(ForeignKey("users.id"), index=True)
+    began_at: Column[datetime] = column(Instant)
+    ended_at: Column[datetime | None] = column(Instant)

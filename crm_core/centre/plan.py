@@ -6,8 +6,9 @@ renders it into the files of `ZUOXI_ASTERISK_CONF`. Nothing here touches a datab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from crm_core.quick_dataclass import dataclass
 
 
 class Strategy(StrEnum):
@@ -37,6 +38,8 @@ class QueuePlan:
     """0: no limit."""
     weight: int = 0
     announce_position: bool = False
+    missed_rings: int = 1
+    """After so many rings in a row that an agent did not answer he is taken out of all queues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
@@ -13,6 +12,7 @@ from crm_core.centre.holders import Holding, Person
 from crm_core.centre.models import Hotline, Project, Queue, SeatHolding
 from crm_core.customers.phone_numbers import normalise
 from crm_core.ids import PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,22 +6,18 @@ importing it again changes nothing; one mistake anywhere and nothing was importe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.audit import COMMAND_LINE, audit
 from crm_core.access.roles import write_presets
-from crm_core.centre.models import Hotline, Queue, Seat
-from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, SwitchPlan
 from crm_core.centre.setup_example import EXAMPLE as EXAMPLE
 from crm_core.centre.setup_file import SetupInvalid as SetupInvalid
 from crm_core.centre.setup_file import read_setup
 from crm_core.centre.setup_import import write_sections
 from crm_core.centre.setup_rows import Rows
-from crm_core.ids import PbxId
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,44 +57,4 @@ async def import_setup(
         changed=tuple(work.changed),
         unchanged=work.unchanged,
         passwords=tuple(work.passwords),
-    )
-
-
-async def switch_plan(connection: AsyncConnection, pbx: PbxId) -> SwitchPlan:
-    """What Asterisk must know of this PBX's queues, hotlines and seats."""
-    queues = (
-        await connection.execute(select(Queue).where(Queue.pbx == pbx).order_by(Queue.name))
-    ).all()
-    hotlines = await connection.execute(
-        select(Hotline.number, Queue.name)
-        .join(Queue, Queue.id == Hotline.queue_id)
-        .where(Hotline.pbx == pbx)
-        .order_by(Hotline.number)
-    )
-    seats = await connection.execute(select(Seat).where(Seat.pbx == pbx).order_by(Seat.extension))
-    return SwitchPlan(
-        queues=tuple(
-            QueuePlan(
-                name=row.name,
-                title=row.title,
-                strategy=Strategy(row.strategy),
-                ring_seconds=row.ring_seconds,
-                max_wait_seconds=row.max_wait_seconds,
-                wrap_up_seconds=row.wrap_up_seconds,
-                max_callers=row.max_callers,
-                weight=row.weight,
-                announce_position=row.announce_position,
-            )
-            for row in queues
-        ),
-        hotlines=tuple(HotlinePlan(number=number, queue=queue) for number, queue in hotlines),
-        seats=tuple(
-            SeatPlan(
-                extension=row.extension,
-                interface=row.interface,
-                secret=row.secret,
-                contact=row.contact,
-            )
-            for row in seats
-        ),
     )

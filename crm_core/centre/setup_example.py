@@ -30,6 +30,7 @@ queues:
     max_callers: 0            # 0: no limit
     weight: 0                 # a heavier queue goes first to agents of both
     announce_position: false
+    missed_rings: 1           # so many missed in a row take an agent out until he says he is back
   - name: members
     title: 会员服务
     project: 会员热线
@@ -95,8 +96,20 @@ customer_fields:
     read_roles: [supervisor, admin]
     write_roles: [supervisor]
 
-# How a call ended in business words; `digit` 1-9 is the key on the desk. A project that names none
-# begins with 已解决, 待跟进, 骚扰, 无声, 错号.
+# What an agent may pause for. 小休, 用餐, 培训, 会议 are there from the start; `active: false` takes
+# one off the list.
+pause_reasons:
+  - code: coaching
+    zh: 辅导
+    en: Coaching
+  - code: training
+    zh: 培训
+    en: Training
+    active: false
+
+# How a call ended in business words; `digit` 1-9 is the key on the desk. With `parent` it stands
+# below a heading, which no call ends with (two levels). A project that names none begins with
+# 已解决, 待跟进, 骚扰, 无声, 错号.
 dispositions:
   - project: 会员热线
     key: renewed
@@ -105,7 +118,18 @@ dispositions:
     digit: 1
   - project: 会员热线
     key: declined
-    zh: 暂不续会
+    zh: 未续会
     en: Declined
+  - project: 会员热线
+    key: price
+    zh: 价格太高
+    en: Too expensive
     digit: 2
+    parent: declined
+  - project: 会员热线
+    key: later
+    zh: 以后再说
+    en: Maybe later
+    digit: 3
+    parent: declined
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
@@ -18,6 +18,7 @@ from crm_core.access.users import wrong_agent_number, wrong_name
 from crm_core.centre.plan import Strategy
 from crm_core.customers.models import FieldKind
 from crm_core.errors import Invalid
+from crm_core.quick_dataclass import dataclass
 
 MOST_CHARACTERS = 2_000_000
 
@@ -190,11 +191,12 @@ def _text(longest: int, *, lines: bool = False) -> Reader:
     return read
 
 
-def _matching(pattern: re.Pattern[str], expected: str) -> Reader:
+def _matching(pattern: re.Pattern[str], expected: str, *, is_secret: bool = False) -> Reader:
     def read(node: yaml.Node) -> str:
         text = _scalar(node)
         if not pattern.fullmatch(text):
-            raise _Wrong(f"{expected} is expected, not {text[:40]!r}")
+            # A secret is not repeated in a sentence that terminals and logs keep.
+            raise _Wrong(f"{expected} is expected" + ("" if is_secret else f", not {text[:40]!r}"))
         return text
 
     return read
@@ -256,6 +258,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.@/-]{1,100}")
 _SECRET = re.compile(r"[!-~]{8,128}")
 _CONTACT = re.compile(r"sips?:[A-Za-z0-9_.@:=\[\]-]{1,120}")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +273,9 @@ class Section:
 _name = _text(128)
 _pbx = _matching(_PBX, "a PBX's name")
 _queue = _matching(_QUEUE, "a queue's name of Latin letters, digits, - and _")
+_queue_of_person = _matching(
+    re.compile(rf"(?:{_PBX.pattern}/)?{_QUEUE.pattern}"), "a queue's name, or PBX/name,"
+)
 _extension = _matching(_EXTENSION, "an extension")
 
 SECTIONS: Mapping[str, Section] = {
@@ -292,6 +298,7 @@ SECTIONS: Mapping[str, Section] = {
             "max_callers": _whole(0, 10_000),
             "weight": _whole(0, 1_000),
             "announce_position": _yes_or_no,
+            "missed_rings": _whole(1, 9),
         },
         example="name: support",
     ),
@@ -317,7 +324,9 @@ SECTIONS: Mapping[str, Section] = {
         readers={
             "extension": _extension,
             "interface": _matching(_INTERFACE, "an interface like PJSIP/8001"),
-            "secret": _matching(_SECRET, "a secret of 8 to 128 ASCII characters without spaces"),
+            "secret": _matching(
+                _SECRET, "a secret of 8 to 128 ASCII characters without spaces", is_secret=True
+            ),
             "contact": _matching(_CONTACT, "a SIP address like sip:8001@127.0.0.1:5061"),
             "pbx": _pbx,
         },
@@ -332,7 +341,7 @@ SECTIONS: Mapping[str, Section] = {
             "roles": _list(_text(64)),
             "team": _name,
             "projects": _list(_name),
-            "queues": _list(_queue),
+            "queues": _list(_queue_of_person),
             "extension": _extension,
             "pbx": _pbx,
             "language": _one_of("zh_CN", "en"),
@@ -354,6 +363,16 @@ SECTIONS: Mapping[str, Section] = {
         },
         example="key: contract, zh: 合同号, en: Contract",
     ),
+    "pause_reasons": Section(
+        needed=("code", "zh", "en"),
+        readers={
+            "code": _matching(_CODE, "a code of small letters, digits and _, at most 32,"),
+            "zh": _text(64),
+            "en": _text(64),
+            "active": _yes_or_no,
+        },
+        example="code: coaching, zh: 辅导, en: Coaching",
+    ),
     "dispositions": Section(
         needed=("key", "zh", "en"),
         readers={
@@ -361,6 +380,7 @@ SECTIONS: Mapping[str, Section] = {
             "zh": _text(64),
             "en": _text(64),
             "digit": _whole(1, 9),
+            "parent": _matching(_KEY, "the key of another disposition"),
             "project": _name,
         },
         example="key: resolved, zh: 已解决, en: Resolved",

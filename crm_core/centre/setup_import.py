@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from crm_core.access import passwords
 from crm_core.access.models import User, UserProject, UserQueue, UserRole
+from crm_core.agents.pause_reasons import write_pause_reasons
 from crm_core.centre.models import Hotline, Project, Queue, Seat, Team
 from crm_core.centre.plan import QueuePlan
 from crm_core.centre.setup_file import Entry
@@ -34,10 +35,8 @@ async def write_sections(rows: Rows, *, now: datetime) -> None:
         await _person(rows, entry, now)
     for ordinal, entry in enumerate(rows.once("customer_fields", "key"), start=100):
         await _customer_field(rows, entry, ordinal)
-    with_own = set()
-    for ordinal, entry in enumerate(rows.once("dispositions", "project", "key"), start=1):
-        with_own.add(await _disposition(rows, entry, ordinal))
-    for project_id in new_projects - with_own:
+    await write_pause_reasons(rows)
+    for project_id in new_projects - await _dispositions(rows):
         await write_default_dispositions(rows.connection, project_id)
 
 
@@ -83,6 +82,7 @@ async def _queue(rows: Rows, entry: Entry) -> None:
         "max_callers",
         "weight",
         "announce_position",
+        "missed_rings",
     )
     values = named(entry, *columns)
     if "project" in entry.values:
@@ -191,13 +191,15 @@ async def _project_ids(rows: Rows, entry: Entry) -> list[int]:
 
 
 async def _queue_ids(rows: Rows, entry: Entry) -> list[int]:
-    """The queues of the entry's own PBX; a name that stands only on others is one of theirs."""
-    found = []
+    """The queues of the entry's own PBX; a name that stands only on others is one of theirs.
+    `PBX/name` says which."""
+    found: list[int] = []
     for name in entry.values.get("queues", ()):
+        pbx, _, queue = name.rpartition("/")
         asked = await rows.connection.execute(
-            select(Queue.id, Queue.pbx).where(Queue.name == name).order_by(Queue.pbx)
+            select(Queue.id, Queue.pbx).where(Queue.name == queue).order_by(Queue.pbx)
         )
-        on = {row.pbx: row.id for row in asked}
+        on = {row.pbx: row.id for row in asked if pbx in ("", row.pbx)}
         if rows.pbx_of(entry) in on:
             found.append(on[rows.pbx_of(entry)])
         elif on:
@@ -288,11 +290,26 @@ def _wrong_field(entry: Entry, *, is_built_in: bool) -> str | None:
     return None
 
 
-async def _disposition(rows: Rows, entry: Entry, ordinal: int) -> int | None:
-    """The project's id."""
-    project_id = await rows.project_id(entry)
-    if project_id is None:
-        return None
+async def _dispositions(rows: Rows) -> set[int]:
+    """The projects that name some."""
+    written = [
+        (entry, project_id, await _disposition(rows, entry, project_id, ordinal))
+        for ordinal, entry in enumerate(rows.once("dispositions", "project", "key"), start=1)
+        if (project_id := await rows.project_id(entry)) is not None
+    ]
+    # When all are there: a heading may stand behind those below it.
+    for entry, project_id, how in written:
+        moved = "parent" in entry.values and await _put_below(rows, entry, project_id)
+        told = "changed" if moved and how == "unchanged" else how
+        rows.tell(f"disposition {entry.values['key']}", told)
+    for entry, project_id, _how in written:
+        if "parent" in entry.values:
+            await _check_heading(rows, entry, project_id)
+    return {project_id for _entry, project_id, _how in written}
+
+
+async def _disposition(rows: Rows, entry: Entry, project_id: int, ordinal: int) -> str:
+    """Whether it was added or changed."""
     key, digit = entry.values["key"], entry.values.get("digit")
     if digit is not None:
         other = await rows.connection.scalar(
@@ -304,11 +321,44 @@ async def _disposition(rows: Rows, entry: Entry, ordinal: int) -> int | None:
         )
         if other is not None:
             rows.wrong(entry, "digit", f"the digit {digit} is that of {other}")
-            return None
     values = {"label_zh": entry.values["zh"], "label_en": entry.values["en"]}
     identity = {"project_id": project_id, "key": key}
     _id, how = await rows.write(
         Disposition, identity, values | named(entry, "digit"), {"ordinal": ordinal}
     )
-    rows.tell(f"disposition {key}", how)
-    return project_id
+    return how
+
+
+async def _put_below(rows: Rows, entry: Entry, project_id: int) -> bool:
+    """The entry's disposition stands below the heading that it names; whether it did not before."""
+    key, parent = entry.values["key"], entry.values["parent"]
+    in_project = select(Disposition.id).where(Disposition.project_id == project_id)
+    heading = await rows.connection.scalar(in_project.where(Disposition.key == parent))
+    if heading is None:
+        rows.wrong(entry, "parent", f"this project has no disposition {parent!r}")
+        return False
+    moved = await rows.connection.execute(
+        update(Disposition)
+        .where(
+            Disposition.project_id == project_id,
+            Disposition.key == key,
+            Disposition.parent_id.is_distinct_from(heading),
+        )
+        .values(parent_id=heading)
+    )
+    return bool(moved.rowcount)
+
+
+async def _check_heading(rows: Rows, entry: Entry, project_id: int) -> None:
+    parent = entry.values["parent"]
+    heading = (
+        await rows.connection.execute(
+            select(Disposition.parent_id, Disposition.digit).where(
+                Disposition.project_id == project_id, Disposition.key == parent
+            )
+        )
+    ).one_or_none()
+    if heading is not None and heading.parent_id is not None:
+        rows.wrong(entry, "parent", f"{parent} stands below another: there are two levels")
+    elif heading is not None and heading.digit is not None:
+        rows.wrong(entry, "parent", f"{parent} is a heading: a digit belongs to those below it")

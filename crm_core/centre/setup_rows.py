@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import InstrumentedAttribute
 
 from crm_core.access.models import Role
 from crm_core.centre.models import Project, Team
 from crm_core.centre.setup_file import Entry, SetupFile
-from crm_core.db import Table
+from crm_core.db import Column, Table
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +111,7 @@ class Rows:
     async def write_list(
         self,
         table: type[Table],
-        column: InstrumentedAttribute[int],
+        column: Column[int],
         user_id: int,
         wanted: Iterable[int],
     ) -> bool:

@@ -11,29 +11,12 @@ import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from crm_core.customers.csv_columns import NAMES, PHONE
 from crm_core.customers.fields import FieldDefinition
 from crm_core.errors import Invalid
-
-PHONE = "phones"
-CONTACT = "contact"
-POSITION = "position"
-
-_NAMES: Mapping[str, str] = {
-    "name": "姓名 名称 客户 客户名称 客户姓名 客户名 name customer customername fullname",
-    PHONE: (
-        "电话 电话号码 联系电话 联系方式 手机 手机号 手机号码 座机 固话 固定电话 号码 来电号码 "
-        "phone phones phonenumber mobile mobilephone mobilenumber cell cellphone tel telephone"
-    ),
-    "grade": "等级 级别 客户等级 客户级别 grade level",
-    "company": "单位 公司 单位名称 公司名称 工作单位 company organisation organization",
-    "address": "地址 联系地址 通讯地址 address",
-    "remark": "备注 说明 remark remarks note notes comment",
-    CONTACT: "联系人 联系人姓名 contact contactname contactperson",
-    POSITION: "职务 职位 position jobtitle",
-}
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +82,9 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
 
 
 def _header(names: list[str], fields: Iterable[FieldDefinition]) -> Header:
-    known = {word: field for field, words in _NAMES.items() for word in words.split(" ")}
+    known = {word: field for field, words in NAMES.items() for word in words.split(" ")}
     for field in fields:
-        if field.key not in ("contacts", *_NAMES) or field.key == PHONE:
+        if field.key not in ("contacts", *NAMES) or field.key == PHONE:
             known |= dict.fromkeys(
                 map(_word, (field.key, field.label_zh, field.label_en)), field.key
             )

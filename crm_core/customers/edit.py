@@ -26,12 +26,14 @@ from crm_core.customers.values import (
     phone_values,
     text_value,
 )
-from crm_core.errors import Invalid, NotAllowed, NotFound
+from crm_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from crm_core.events import CustomerChanged
 from crm_core.ids import CustomerId, PbxId
 
 NO_PBX = PbxId("")
 """A customer's file belongs to no PBX."""
+
+CHANGED_MEANWHILE = "Somebody has changed this file since you opened it."
 
 
 async def create_customer(
@@ -65,14 +67,25 @@ async def edit_customer(
     *,
     now: datetime,
     region: str = "CN",
+    seen: datetime | None = None,
 ) -> CustomerChanged | None:
     """Only keys that are given change; None: nothing was different. A masked number in `phones`
-    stands for the stored one it masks. Raises `NotFound`, `Invalid`, `NotAllowed`."""
+    stands for the stored one it masks.
+
+    `seen` is the `changed_at` of the file that the changes were made to. Raises `NotFound`,
+    `Invalid`, `NotAllowed`, and `Conflict` where somebody has changed the file since.
+    """
     fields = await definitions(connection)
     wanted = _checked(changes, fields, viewer)
     if not await in_scope(connection, customer_id, viewer):
         raise NotFound
+    # Of two editors at once the second waits here, and then reads what the first has written.
+    await connection.execute(
+        select(Customer.id).where(Customer.id == customer_id).with_for_update()
+    )
     present = (await records(connection, [customer_id]))[customer_id]
+    if seen is not None and seen != present["changed_at"]:
+        raise Conflict(CHANGED_MEANWHILE)
     phones = None
     if "phones" in wanted:
         phones = phone_values(wanted["phones"], region, present["phones"])
@@ -119,7 +132,7 @@ async def insert_customers(
         connection, [(id_, person) for id_, one in owned for person in one.everybody()]
     )
     phones = [
-        _phone_row(id_, phone, ordinal, contacts.get((id_, phone.contact or "")))
+        _phone_row(id_, phone, ordinal, contacts.get((id_, phone.contact or "")), now)
         for id_, one in owned
         for ordinal, phone in enumerate(one.phones, start=1)
     ]
@@ -148,7 +161,7 @@ async def _insert_contacts(
 
 
 def _phone_row(
-    customer_id: int, phone: PhoneValue, ordinal: int, contact_id: int | None
+    customer_id: int, phone: PhoneValue, ordinal: int, contact_id: int | None, now: datetime
 ) -> dict[str, Any]:
     return {
         "customer_id": customer_id,
@@ -157,6 +170,7 @@ def _phone_row(
         "digits_reversed": search_digits(phone.number)[::-1],
         "raw": phone.raw,
         "ordinal": ordinal,
+        "invalid_at": now if phone.invalid else None,
     }
 
 
@@ -183,10 +197,8 @@ async def change_customer(
     ]:
         await _write_people(connection, customer_id, people)
         changed.append("contacts")
-    if phones is not None and [(one.number, one.contact) for one in phones] != [
-        (one["number"], one["contact"]) for one in present["phones"]
-    ]:
-        await _write_phones(connection, customer_id, phones)
+    if phones is not None and _differ(phones, present["phones"]):
+        await _write_phones(connection, customer_id, phones, now)
         changed.append("phones")
     if changed:
         await connection.execute(
@@ -195,6 +207,18 @@ async def change_customer(
             .values(**new, fields=merged, changed_at=now)
         )
     return changed
+
+
+def _differ(phones: Sequence[PhoneValue], present: Sequence[Mapping[str, Any]]) -> bool:
+    invalid = {one["number"]: one["invalid"] for one in present}
+    return [
+        (
+            one.number,
+            one.contact,
+            invalid.get(one.number) if one.invalid is None else one.invalid,
+        )
+        for one in phones
+    ] != [(one["number"], one["contact"], one["invalid"]) for one in present]
 
 
 def _checked(
@@ -264,26 +288,32 @@ async def _write_people(
 
 
 async def _write_phones(
-    connection: AsyncConnection, customer_id: int, phones: Sequence[PhoneValue]
+    connection: AsyncConnection, customer_id: int, phones: Sequence[PhoneValue], now: datetime
 ) -> None:
     """The customer's numbers are these, tried in this order. A contact that is named and unknown is
     made."""
     rows = await connection.execute(
-        select(PhoneNumber.id, PhoneNumber.number).where(PhoneNumber.customer_id == customer_id)
+        select(PhoneNumber.id, PhoneNumber.number, PhoneNumber.invalid_at).where(
+            PhoneNumber.customer_id == customer_id
+        )
     )
-    present = {row.number: row.id for row in rows}
+    present = {row.number: row for row in rows}
     wanted = {phone.number for phone in phones}
-    gone = [id_ for number, id_ in present.items() if number not in wanted]
+    gone = [row.id for number, row in present.items() if number not in wanted]
     if gone:
         await connection.execute(delete(PhoneNumber).where(PhoneNumber.id.in_(gone)))
     contacts = await _contact_ids(connection, customer_id, phones)
     for ordinal, phone in enumerate(phones, start=1):
-        row = _phone_row(customer_id, phone, ordinal, contacts.get(phone.contact or ""))
-        if phone.number in present:
+        row = _phone_row(customer_id, phone, ordinal, contacts.get(phone.contact or ""), now)
+        if (before := present.get(phone.number)) is not None:
+            since = before.invalid_at if phone.invalid in (None, True) else None
+            kept = {
+                "ordinal": ordinal,
+                "contact_id": row["contact_id"],
+                "invalid_at": since or row["invalid_at"],
+            }
             await connection.execute(
-                update(PhoneNumber)
-                .where(PhoneNumber.id == present[phone.number])
-                .values(ordinal=ordinal, contact_id=row["contact_id"])
+                update(PhoneNumber).where(PhoneNumber.id == before.id).values(kept)
             )
         else:
             await connection.execute(insert(PhoneNumber).values(row))

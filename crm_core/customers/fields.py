@@ -7,7 +7,6 @@ what is listed, never what is merely not forbidden: a key nobody defined does no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -18,6 +17,7 @@ from crm_core.access.viewer import Viewer
 from crm_core.customers.models import CustomerField, FieldKind
 from crm_core.customers.phone_numbers import masked
 from crm_core.pop_query import PopCustomer
+from crm_core.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,8 @@ def visible(
     """The part of a customer's record that this viewer may read, numbers masked unless
     `viewer.reveals`.
 
-    Shape, in and out: `{id, name, grade, company, address, remark, phones: [{id, number, contact}],
-    contacts: [{name, position, numbers}], fields: {key: value}, created_at, changed_at}`; a key
+    Shape, in and out: `{id, name, grade, company, address, remark,
+    phones: [{id, number, contact, invalid}], contacts: [{name, position, numbers}], fields: {key: value}, created_at, changed_at}`; a key
     that may not be read is absent.
     """
     if not viewer.may(Permission.READ_CUSTOMERS):
@@ -168,7 +168,11 @@ def record_of(customer: PopCustomer) -> dict[str, Any]:
 
 
 def _phone(phone: Mapping[str, Any], viewer: Viewer, *, contact: bool) -> dict[str, Any]:
-    seen = {"id": phone["id"], "number": shown_number(phone["number"], viewer)}
+    seen = {
+        "id": phone["id"],
+        "number": shown_number(phone["number"], viewer),
+        "invalid": phone["invalid"],
+    }
     if contact:
         seen["contact"] = phone["contact"]
     return seen

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import IO, Any, BinaryIO, cast
 
@@ -19,7 +19,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.access.audit import COMMAND_LINE, audit
-from crm_core.customers.csv_rows import CONTACT, PHONE, POSITION, CsvRow, encoding_of, read_csv
+from crm_core.customers.csv_columns import CONTACT, PHONE, POSITION
+from crm_core.customers.csv_rows import CsvRow, encoding_of, read_csv
 from crm_core.customers.edit import change_customer, insert_customers
 from crm_core.customers.fields import FieldDefinition, definitions
 from crm_core.customers.models import ImportBatch, PhoneNumber
@@ -36,6 +37,7 @@ from crm_core.customers.values import (
 )
 from crm_core.db import reading, transaction
 from crm_core.errors import Invalid
+from crm_core.quick_dataclass import dataclass
 
 BATCH = 500
 

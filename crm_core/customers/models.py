@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_core.db import Instant, Json, ShortText, Table, stored
+from crm_core.db import Column, Instant, Json, ShortText, Table, column, stored
 
 
 class FieldKind(StrEnum):
@@ -25,18 +24,18 @@ class Customer(Table):
     """A customer: a firm or a person. Custom fields lie in `fields`, by the definition's key."""
 
     __tablename__ = "customers"
-    __table_args__ = (Index(None, "name", "id"),)
+    __table_args__ = (Index(None, "name", "id"), Index(None, "grade", "name", "id"))
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128))
-    grade: Mapped[str] = mapped_column(String(16), default="")
-    company: Mapped[str] = mapped_column(String(256), default="")
-    address: Mapped[str] = mapped_column(String(512), default="")
-    remark: Mapped[str] = mapped_column(Text, default="")
-    fields: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    changed_at: Mapped[datetime] = mapped_column(Instant)
-    import_batch_id: Mapped[int | None] = mapped_column(ForeignKey("import_batches.id"))
+    id: Column[int] = column(primary_key=True)
+    name: Column[str] = column(String(128))
+    grade: Column[str] = column(String(16), default="")
+    company: Column[str] = column(String(256), default="")
+    address: Column[str] = column(String(512), default="")
+    remark: Column[str] = column(Text, default="")
+    fields: Column[dict[str, Any]] = column(Json, default=dict)
+    created_at: Column[datetime] = column(Instant)
+    changed_at: Column[datetime] = column(Instant)
+    import_batch_id: Column[int | None] = column(ForeignKey("import_batches.id"))
 
 
 class Contact(Table):
@@ -44,12 +43,10 @@ class Contact(Table):
 
     __tablename__ = "contacts"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
-    name: Mapped[str] = mapped_column(String(128))
-    position: Mapped[str] = mapped_column(String(128), default="")
+    id: Column[int] = column(primary_key=True)
+    customer_id: Column[int] = column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    name: Column[str] = column(String(128))
+    position: Column[str] = column(String(128), default="")
 
 
 class PhoneNumber(Table):
@@ -64,18 +61,18 @@ class PhoneNumber(Table):
         Index(None, "digits_reversed"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
-    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
-    number: Mapped[str] = mapped_column(String(32))
-    digits_reversed: Mapped[str] = mapped_column(String(32))
+    id: Column[int] = column(primary_key=True)
+    customer_id: Column[int] = column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    contact_id: Column[int | None] = column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    number: Column[str] = column(String(32))
+    digits_reversed: Column[str] = column(String(32))
     """The digits of `number` from the last to the first: "ends in 8000" becomes a range that an
     index answers on both databases."""
-    raw: Mapped[str] = mapped_column(String(64))
-    ordinal: Mapped[int] = mapped_column(default=1)
+    raw: Column[str] = column(String(64))
+    ordinal: Column[int] = column(default=1)
     """Which is tried first, from 1."""
+    invalid_at: Column[datetime | None] = column(Instant)
+    """Since when it is known to reach nobody: it is shown as such, and tried last."""
 
 
 class CustomerField(Table):
@@ -88,17 +85,17 @@ class CustomerField(Table):
     __tablename__ = "customer_fields"
     __table_args__ = (stored(FieldKind, "kind"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(ShortText, unique=True)
-    label_zh: Mapped[str] = mapped_column(String(64))
-    label_en: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(ShortText)
-    choices: Mapped[list[str] | None] = mapped_column(Json)
-    custom: Mapped[bool] = mapped_column(default=True)
-    on_pop: Mapped[bool] = mapped_column(default=True)
-    read_roles: Mapped[list[str] | None] = mapped_column(Json)
-    write_roles: Mapped[list[str] | None] = mapped_column(Json)
-    ordinal: Mapped[int] = mapped_column(default=0)
+    id: Column[int] = column(primary_key=True)
+    key: Column[str] = column(ShortText, unique=True)
+    label_zh: Column[str] = column(String(64))
+    label_en: Column[str] = column(String(64))
+    kind: Column[str] = column(ShortText)
+    choices: Column[list[str] | None] = column(Json)
+    custom: Column[bool] = column(default=True)
+    on_pop: Column[bool] = column(default=True)
+    read_roles: Column[list[str] | None] = column(Json)
+    write_roles: Column[list[str] | None] = column(Json)
+    ordinal: Column[int] = column(default=0)
 
 
 class ImportBatch(Table):
@@ -106,11 +103,11 @@ class ImportBatch(Table):
 
     __tablename__ = "import_batches"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(Instant)
-    file_name: Mapped[str] = mapped_column(String(256))
-    actor: Mapped[str] = mapped_column(String(64))
-    added: Mapped[int] = mapped_column(default=0)
-    changed: Mapped[int] = mapped_column(default=0)
-    unchanged: Mapped[int] = mapped_column(default=0)
-    refused: Mapped[int] = mapped_column(default=0)
+    id: Column[int] = column(primary_key=True)
+    at: Column[datetime] = column(Instant)
+    file_name: Column[str] = column(String(256))
+    actor: Column[str] = column(String(64))
+    added: Column[int] = column(default=0)
+    changed: Column[int] = column(default=0)
+    unchanged: Column[int] = column(default=0)
+    refused: Column[int] = column(default=0)

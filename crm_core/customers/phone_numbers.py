@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+
+from crm_core.quick_dataclass import dataclass
 
 
 class NumberKind(StrEnum):

@@ -1,18 +1,14 @@
-"""Customers found: by id, by number, by name. What comes out has passed `visible` for the viewer.
+"""Customers by id and by whole number. What comes out has passed `visible` for the viewer.
 
-A viewer who sees masked numbers finds a customer by a whole number (which he then knows already) or
-by the last four digits (which he sees anyway). Other parts find nothing for him: with them the
-hidden digits could be guessed one by one.
+Lists and search boxes: `search`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, tuple_
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.scope import customers_in_scope
@@ -20,19 +16,6 @@ from crm_core.access.viewer import Viewer
 from crm_core.customers.fields import definitions, readable_keys, visible
 from crm_core.customers.models import Contact, Customer, PhoneNumber
 from crm_core.customers.phone_numbers import Number, NumberKind, national, normalise, search_digits
-from crm_core.errors import Invalid
-from crm_core.text import storable
-
-MOST = 200
-"""The longest page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerPage:
-    """`next_cursor` is None on the last page."""
-
-    items: tuple[dict[str, Any], ...]
-    next_cursor: str | None
 
 
 async def customer(
@@ -41,7 +24,7 @@ async def customer(
     """One customer's file; None: there is none, or it is outside the scope."""
     if not await in_scope(connection, customer_id, viewer):
         return None
-    return (await _files(connection, [customer_id], viewer))[0]
+    return (await files(connection, [customer_id], viewer))[0]
 
 
 async def in_scope(connection: AsyncConnection, customer_id: int, viewer: Viewer) -> bool:
@@ -73,49 +56,7 @@ async def customers_by_phone(
     ids = await _holders(connection, PhoneNumber.number == wanted.number, viewer, limit)
     if not ids:
         ids = await _nearly(connection, wanted, viewer, limit)
-    return tuple(await _files(connection, ids, viewer))
-
-
-async def search(
-    connection: AsyncConnection,
-    text: str,
-    viewer: Viewer,
-    *,
-    limit: int = 50,
-    cursor: str | None = None,
-    region: str = "CN",
-) -> CustomerPage:
-    """By part of the name, by a number or its last four digits; empty text: everybody, by name.
-
-    Raises `Invalid` for a cursor that is not ours.
-    """
-    limit = max(1, min(limit, MOST))
-    keys = readable_keys(await definitions(connection), viewer)
-    text = storable(text[:128]).strip()
-    condition: ColumnElement[bool] = customers_in_scope(viewer)
-    if _looks_like_number(text):
-        if "phones" not in keys:
-            return CustomerPage(items=(), next_cursor=None)
-        holders = select(PhoneNumber.customer_id).where(_number_matches(text, viewer, region))
-        condition = condition & Customer.id.in_(holders)
-    elif text:
-        if "name" not in keys:
-            return CustomerPage(items=(), next_cursor=None)
-        condition = condition & Customer.name.icontains(text, autoescape=True)
-    if cursor is not None:
-        condition = condition & await _after(connection, cursor)
-    ids = (
-        await connection.scalars(
-            select(Customer.id)
-            .where(condition)
-            .order_by(Customer.name, Customer.id)
-            .limit(limit + 1)
-        )
-    ).all()
-    items = await _files(connection, ids[:limit], viewer)
-    return CustomerPage(
-        items=tuple(items), next_cursor=str(ids[limit - 1]) if len(ids) > limit else None
-    )
+    return tuple(await files(connection, ids, viewer))
 
 
 async def full_number(connection: AsyncConnection, phone_id: int, viewer: Viewer) -> str | None:
@@ -143,6 +84,7 @@ async def records(
                 PhoneNumber.id,
                 PhoneNumber.number,
                 PhoneNumber.raw,
+                PhoneNumber.invalid_at,
                 Contact.name.label("contact"),
             )
             .outerjoin(Contact, Contact.id == PhoneNumber.contact_id)
@@ -174,7 +116,13 @@ async def records(
     numbers: dict[tuple[int, str], list[str]] = {}
     for phone in phones:
         found[phone.customer_id]["phones"].append(
-            {"id": phone.id, "number": phone.number, "raw": phone.raw, "contact": phone.contact}
+            {
+                "id": phone.id,
+                "number": phone.number,
+                "raw": phone.raw,
+                "contact": phone.contact,
+                "invalid": phone.invalid_at is not None,
+            }
         )
         numbers.setdefault((phone.customer_id, phone.contact), []).append(phone.number)
     for one in people:
@@ -185,7 +133,7 @@ async def records(
     return found
 
 
-async def _files(
+async def files(
     connection: AsyncConnection, ids: Sequence[int], viewer: Viewer
 ) -> list[dict[str, Any]]:
     """The files of `ids` as the viewer may see them, in that order."""
@@ -250,47 +198,6 @@ def ends_in(tail: str) -> ColumnElement[bool]:
     """The number ends in these digits: a range, which the index answers on both databases."""
     first = tail[::-1]
     return PhoneNumber.digits_reversed.between(first, first.ljust(32, "9"))
-
-
-def _looks_like_number(text: str) -> bool:
-    return (
-        bool(re.fullmatch(r"[+＋0-9０-９\s()（）/\-–—]+", text)) and len(search_digits(text)) >= 4
-    )
-
-
-def _number_matches(text: str, viewer: Viewer, region: str) -> ColumnElement[bool]:
-    digits = search_digits(text)
-    number = normalise(text, region).number
-    conditions = [PhoneNumber.number == number]
-    if number == digits and len(digits) >= 7:
-        # A local landline without its area code; 62345678 is no mobile 13862345678.
-        conditions.append(ends_in(digits) & ~PhoneNumber.number.between(*_MOBILES))
-    if len(digits) == 4 or viewer.reveals:
-        conditions.append(ends_in(digits))
-    if viewer.reveals and not text.startswith(("+", "0")):
-        conditions += [_begins_with(f"+86{digits}"), _begins_with(digits)]
-    return or_(*conditions)
-
-
-_MOBILES = ("+8613", "+8619".ljust(32, "9"))
-
-
-def _begins_with(head: str) -> ColumnElement[bool]:
-    return PhoneNumber.number.between(head, head.ljust(32, "9"))
-
-
-# --- pages ----------------------------------------------------------------------------------------
-
-
-async def _after(connection: AsyncConnection, cursor: str) -> ColumnElement[bool]:
-    """Behind the customer whose id the cursor is. The name is looked up, not carried along: whoever
-    may not read it would find it in the cursor."""
-    name = None
-    if cursor.isascii() and cursor.isdecimal() and int(cursor[:20]) < 2**31:
-        name = await connection.scalar(select(Customer.name).where(Customer.id == int(cursor)))
-    if name is None:
-        raise Invalid("This cursor is not one that the list gave.")
-    return tuple_(Customer.name, Customer.id) > tuple_(name, int(cursor))
 
 
 def _distinct(ids: Iterable[int]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -16,25 +16,32 @@ from crm_core.customers.fields import FieldDefinition
 from crm_core.customers.models import FieldKind
 from crm_core.customers.phone_numbers import Number, masked, normalise
 from crm_core.errors import Invalid
+from crm_core.quick_dataclass import dataclass
 
 LONGEST = {"name": 128, "grade": 16, "company": 256, "address": 512, "remark": 10_000}
 """Characters of the built-in text fields: the widths of their columns, and for the remark what a
 person can read."""
 OF_LINES = ("remark", "address")
 """Those that may hold line breaks."""
-_LONGEST_CUSTOM = 1_000
-_MOST_PHONES = 20
-_MOST_CONTACTS = 50
+LONGEST_CUSTOM = 1_000
+LONGEST_NAME = 128
+"""Of a contact, and of the position."""
+MOST_PHONES = 20
+MOST_CONTACTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneValue:
-    """A number to be kept. `kept_id`: it stands for this row, which is there already."""
+    """A number to be kept. `kept_id`: it stands for this row, which is there already.
+
+    `invalid` says whether it is known to reach nobody; None: nothing new about that.
+    """
 
     number: str
     raw: str
     contact: str | None = None
     kept_id: int | None = None
+    invalid: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +109,7 @@ def custom_value(field: FieldDefinition, value: Any) -> Any:
     label = field.label_zh
     match field.kind:
         case FieldKind.TEXT:
-            return text_value(value, label, _LONGEST_CUSTOM, lines=True)
+            return text_value(value, label, LONGEST_CUSTOM, lines=True)
         case FieldKind.NUMBER:
             return _number(value, label)
         case FieldKind.DATE:
@@ -123,8 +130,8 @@ def phone_values(
     contact}`): a masked entry, or one with an `id`, stands for one of them."""
     if not isinstance(entries, list | tuple):
         raise Invalid("phones: a list of numbers is expected.")
-    if len(entries) > _MOST_PHONES:
-        raise Invalid(f"phones: at most {_MOST_PHONES} numbers.")
+    if len(entries) > MOST_PHONES:
+        raise Invalid(f"phones: at most {MOST_PHONES} numbers.")
     kept: dict[str, PhoneValue] = {}
     for entry in entries:
         found = _phone(entry, region, [row for row in present if row["number"] not in kept])
@@ -138,14 +145,14 @@ def contact_values(entries: Any) -> list[ContactValue]:
         isinstance(entry, Mapping) for entry in entries
     ):
         raise Invalid("contacts: a list of {name, position} is expected.")
-    if len(entries) > _MOST_CONTACTS:
-        raise Invalid(f"contacts: at most {_MOST_CONTACTS} people.")
+    if len(entries) > MOST_CONTACTS:
+        raise Invalid(f"contacts: at most {MOST_CONTACTS} people.")
     people = {}
     for entry in entries:
-        name = text_value(entry.get("name"), "contacts: name", 128)
+        name = text_value(entry.get("name"), "contacts: name", LONGEST_NAME)
         if not name:
             raise Invalid("contacts: a contact needs a name.")
-        position = text_value(entry.get("position"), "contacts: position", 128)
+        position = text_value(entry.get("position"), "contacts: position", LONGEST_NAME)
         people[name] = ContactValue(name=name, position=position)
     return list(people.values())
 
@@ -164,7 +171,10 @@ def _phone(entry: Any, region: str, present: Iterable[Mapping[str, Any]]) -> Pho
         entry = {"number": entry}
     if not isinstance(entry, Mapping):
         raise Invalid("phones: a number is text, or {number, contact}.")
-    contact = text_value(entry.get("contact"), "phones: contact", 128) or None
+    contact = text_value(entry.get("contact"), "phones: contact", LONGEST_NAME) or None
+    invalid = entry.get("invalid")
+    if not isinstance(invalid, bool | None):
+        raise Invalid("phones: invalid is true or false.")
     text = entry.get("number")
     for row in present:
         bare = "".join(text.split()) if isinstance(text, str) else None
@@ -174,12 +184,15 @@ def _phone(entry: Any, region: str, present: Iterable[Mapping[str, Any]]) -> Pho
                 raw=row["raw"],
                 contact=contact if "contact" in entry else row["contact"],
                 kept_id=row["id"],
+                invalid=invalid,
             )
     if not isinstance(text, str):
         raise Invalid("phones: a number is text, or {number, contact}.")
     number = phone_number(text, region).number
     assert number is not None
-    return PhoneValue(number=number, raw=text_value(text, "phones", 64), contact=contact)
+    return PhoneValue(
+        number=number, raw=text_value(text, "phones", 64), contact=contact, invalid=invalid
+    )
 
 
 def _number(value: Any, label: str) -> int | float:

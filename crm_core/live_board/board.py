@@ -10,7 +10,7 @@ While the link to a PBX is away nothing is thrown away and nothing is believed: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
     AgentState,
+    AgentStateChanged,
     AttemptResult,
     BootFound,
     CallAnswered,
@@ -29,118 +30,39 @@ from crm_core.events import (
     CallQueued,
     CallStarted,
     ConversationEnded,
-    Direction,
+    DeviceSeen,
     Event,
     FeedHeard,
+    LegEnded,
     LinkChanged,
     LinkState,
     Member,
+    NextStateChosen,
     OfferEnded,
     QueueMemberGone,
     QueueMemberSeen,
 )
-from crm_core.ids import CallId, PbxId, QueuePassKey, UserId
+from crm_core.ids import CallId, PbxId, UserId
+from crm_core.live_board.living import (
+    LiveAgent,
+    LiveCall,
+    LiveLink,
+    LiveOffer,
+    LiveQueue,
+    QueueMember,
+    Talk,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveLink:
-    """How the connection to one PBX stands, since when, and until when it was heard."""
-
-    state: LinkState
-    since: datetime
-    heard_until: datetime
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOffer:
-    """A ring that goes on."""
-
-    attempt: int
-    member: Member
-    queue: str | None
-    offered_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
-    """A conversation that goes on: who of the centre is connected to the other party."""
-
-    member: Member
-    queue: str | None
-    since: datetime
-    leg: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveCall:
-    """A call that has not ended."""
-
-    pbx: PbxId
-    call: CallId
-    direction: Direction
-    started_at: datetime
-    caller_number: str | None = None
-    caller_name: str | None = None
-    called_number: str | None = None
-    placed_by: Member | None = None
-    """The seat that dialled, for outbound and internal calls."""
-    queue: str | None = None
-    """The last queue entered."""
-    entered_at: datetime | None = None
-    waiting: QueuePassKey | None = None
-    """The pass it waits in, None when it does not wait."""
-    offers: tuple[LiveOffer, ...] = ()
-    talks: tuple[Talk, ...] = ()
-    last_talk: Talk | None = None
-    """The conversation that ended last: its agent may still be writing the note."""
-
-    @property
-    def answered(self) -> bool:
-        return bool(self.talks) or self.last_talk is not None
-
-    def offer_at(self, interface: str | None) -> LiveOffer | None:
-        """The ring at this device, if one goes on."""
-        return next((o for o in self.offers if o.member.interface == interface), None)
-
-    def talk_of(self, interface: str | None) -> Talk | None:
-        return next((t for t in self.talks if t.member.interface == interface), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveAgent:
-    """A signed-in agent and the device that is held."""
-
-    pbx: PbxId
-    user: UserId
-    agent_number: str
-    name: str
-    interface: str
-    queues: tuple[str, ...]
-    signed_in_at: datetime
-    state: AgentState
-    since: datetime
-    answered: int = 0
-    """Conversations since the sign-in."""
-    last_call: CallId | None = None
-    """The call answered last: its card stays on the desk until the note is submitted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueMember:
-    member: Member
-    paused: bool
-    pause_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveQueue:
-    """A queue with those who wait in it, the longest first, and the members Asterisk has in it."""
-
-    pbx: PbxId
-    name: str
-    waiting: tuple[CallId, ...] = ()
-    members: tuple[QueueMember, ...] = ()
+__all__ = [
+    "LiveAgent",
+    "LiveBoard",
+    "LiveCall",
+    "LiveLink",
+    "LiveOffer",
+    "LiveQueue",
+    "QueueMember",
+    "Talk",
+]
 
 
 @dataclass(slots=True)
@@ -151,6 +73,8 @@ class LiveBoard:
     calls: dict[CallId, LiveCall] = field(default_factory=dict)
     agents: dict[UserId, LiveAgent] = field(default_factory=dict)
     queues: dict[tuple[PbxId, str], LiveQueue] = field(default_factory=dict)
+    phones: dict[tuple[PbxId, str], bool] = field(default_factory=dict)
+    """Interface → whether its phone can be reached; one that nobody told of is not here."""
     _by_interface: dict[tuple[PbxId, str], UserId] = field(default_factory=dict)
     _calls_at: dict[tuple[PbxId, str], dict[CallId, None]] = field(default_factory=dict)
 
@@ -210,29 +134,27 @@ class LiveBoard:
     def _stop_waiting(self, call: CallId) -> None:
         live = self.calls.get(call)
         if live is not None and live.waiting is not None:
-            self._wait(live.pbx, live.waiting.queue, call, waits=False)
+            self._take_out(live)
             self._change(call, waiting=None)
+
+    def _take_out(self, live: LiveCall) -> None:
+        """From the queue it waits in; the call itself is to be changed by the caller."""
+        if live.waiting is not None:
+            self._wait(live.pbx, live.waiting.queue, live.call, waits=False)
 
     def _is_at(self, pbx: PbxId, member: Member, call: CallId) -> None:
         if member.interface:
             self._calls_at.setdefault((pbx, member.interface), {})[call] = None
 
-    def _restate(self, pbx: PbxId, member: Member, at: datetime) -> None:
-        """Work out anew what the holder of this device is doing."""
+    def _tidy(self, pbx: PbxId, member: Member) -> None:
+        """Forget the calls that are no longer at this device."""
         if member.interface is None:
             return
-        key = (pbx, member.interface)
-        calls = self._calls_at.get(key, {})
+        calls = self._calls_at.get((pbx, member.interface), {})
         for call in [call for call in calls if not self._concerns(call, member.interface)]:
             del calls[call]
         if not calls:
-            self._calls_at.pop(key, None)
-        agent = self.agent_at(pbx, member.interface)
-        if agent is None:
-            return
-        state = _state_at(member.interface, [self.calls[call] for call in calls])
-        if state is not agent.state:
-            self.agents[agent.user] = replace(agent, state=state, since=at)
+            self._calls_at.pop((pbx, member.interface), None)
 
     def _concerns(self, call: CallId, interface: str) -> bool:
         live = self.calls.get(call)
@@ -241,18 +163,6 @@ class LiveBoard:
             or live.talk_of(interface) is not None
             or (live.placed_by is not None and live.placed_by.interface == interface)
         )
-
-
-def _state_at(interface: str, calls: Iterable[LiveCall]) -> AgentState:
-    """What the holder of this device is doing, by the calls that are at it."""
-    state = AgentState.READY
-    for call in calls:
-        if call.talk_of(interface) is not None:
-            return AgentState.TALKING
-        if call.placed_by is not None and call.placed_by.interface == interface:
-            return AgentState.TALKING
-        state = AgentState.RINGING
-    return state
 
 
 # --- one step per kind of event, in the order of a call's life ------------------------------------
@@ -272,10 +182,14 @@ def _started(board: LiveBoard, event: CallStarted) -> None:
 
 
 def _placed(board: LiveBoard, event: CallPlaced) -> None:
-    live = board._change(event.call, placed_by=event.member, called_number=event.called_number)
+    live = board._change(
+        event.call,
+        placed_by=event.member,
+        placed_leg=event.leg,
+        called_number=event.called_number,
+    )
     if live is not None:
         board._is_at(event.pbx, event.member, event.call)
-        board._restate(event.pbx, event.member, event.at)
 
 
 def _queued(board: LiveBoard, event: CallQueued) -> None:
@@ -306,23 +220,23 @@ def _offered(board: LiveBoard, event: CallOffered) -> None:
     )
     board._change(event.call, offers=(*live.offers, offer))
     board._is_at(event.pbx, event.member, event.call)
-    board._restate(event.pbx, event.member, event.at)
 
 
 def _offer_ended(board: LiveBoard, event: OfferEnded) -> None:
     live = board.calls.get(event.call)
-    # An answered ring goes over into a conversation: CallAnswered ends it, without a moment of ready.
+    # An answered ring goes over into a conversation: CallAnswered ends it.
     if live is not None and event.result is not AttemptResult.ANSWERED:
         left = tuple(offer for offer in live.offers if offer.attempt != event.attempt)
         board._change(event.call, offers=left)
-        board._restate(event.pbx, event.member, event.at)
+        board._tidy(event.pbx, event.member)
 
 
 def _answered(board: LiveBoard, event: CallAnswered) -> None:
-    board._stop_waiting(event.call)
     live = board.calls.get(event.call)
     if live is None or live.talk_of(event.member.interface) is not None:
+        board._stop_waiting(event.call)
         return
+    board._take_out(live)
     talk = Talk(
         member=event.member,
         queue=event.queue_pass.queue if event.queue_pass else None,
@@ -332,11 +246,11 @@ def _answered(board: LiveBoard, event: CallAnswered) -> None:
     mine = live.offer_at(event.member.interface)
     board._change(
         event.call,
+        waiting=None,
         talks=(*live.talks, talk),
         offers=tuple(offer for offer in live.offers if offer is not mine),
     )
     board._is_at(event.pbx, event.member, event.call)
-    board._restate(event.pbx, event.member, event.at)
     agent = board.agent_at(event.pbx, event.member.interface)
     if agent is not None:
         board.agents[agent.user] = replace(agent, answered=agent.answered + 1, last_call=event.call)
@@ -354,23 +268,42 @@ def _conversation_ended(board: LiveBoard, event: ConversationEnded) -> None:
     if live is not None and talk is not None:
         left = tuple(other for other in live.talks if other is not talk)
         board._change(event.call, talks=left, last_talk=talk)
-        board._restate(event.pbx, event.member, event.at)
+        if _is_of(live.placed_by, event.member):
+            # Who dialled has left a call that may go on without him: it is not his to hang up.
+            board._change(event.call, placed_by=None, placed_leg=None)
+        board._tidy(event.pbx, event.member)
+
+
+def _is_of(one: Member | None, other: Member) -> bool:
+    return one is not None and one.interface == other.interface
+
+
+def _leg_ended(board: LiveBoard, event: LegEnded) -> None:
+    live = board.calls.get(event.call)
+    if live is not None and live.placed_by is not None and live.placed_leg == event.unique_id:
+        board._change(event.call, placed_by=None, placed_leg=None)
+        board._tidy(event.pbx, live.placed_by)
 
 
 def _ended(board: LiveBoard, event: CallEnded) -> None:
-    board._stop_waiting(event.call)
     live = board.calls.pop(event.call, None)
     if live is None:
         return
+    board._take_out(live)
     here = [offer.member for offer in live.offers] + [talk.member for talk in live.talks]
     if live.placed_by is not None:
         here.append(live.placed_by)
     for member in here:
-        board._restate(event.pbx, member, event.at)
+        board._tidy(event.pbx, member)
 
 
 def _signed_in(board: LiveBoard, event: AgentSignedIn) -> None:
     held = board.agents.get(event.user)
+    if held is not None and (held.pbx, held.interface) == (event.pbx, event.interface):
+        board.agents[event.user] = replace(
+            held, agent_number=event.agent_number, name=event.name, queues=event.queues
+        )
+        return
     if held is not None:
         board._by_interface.pop((held.pbx, held.interface), None)
     board._by_interface[event.pbx, event.interface] = event.user
@@ -385,7 +318,25 @@ def _signed_in(board: LiveBoard, event: AgentSignedIn) -> None:
         state=AgentState.READY,
         since=event.at,
     )
-    board._restate(event.pbx, Member(interface=event.interface), event.at)
+
+
+def _state_changed(board: LiveBoard, event: AgentStateChanged) -> None:
+    agent = board.agents.get(event.user)
+    if agent is not None and (agent.pbx, agent.interface) == (event.pbx, event.interface):
+        board.agents[event.user] = replace(
+            agent,
+            state=event.state,
+            since=event.at,
+            reason=event.reason,
+            call=event.call,
+            due_at=event.due_at,
+        )
+
+
+def _next_chosen(board: LiveBoard, event: NextStateChosen) -> None:
+    agent = board.agents.get(event.user)
+    if agent is not None and agent.pbx == event.pbx:
+        board.agents[event.user] = replace(agent, next_state=event.state, next_reason=event.reason)
 
 
 def _signed_out(board: LiveBoard, event: AgentSignedOut) -> None:
@@ -409,6 +360,10 @@ def _member_gone(board: LiveBoard, event: QueueMemberGone) -> None:
 
 def _others(queue: LiveQueue, member: Member) -> tuple[QueueMember, ...]:
     return tuple(kept for kept in queue.members if kept.member.interface != member.interface)
+
+
+def _device_seen(board: LiveBoard, event: DeviceSeen) -> None:
+    board.phones[event.pbx, event.interface] = event.reachable
 
 
 def _link_changed(board: LiveBoard, event: LinkChanged) -> None:
@@ -442,11 +397,15 @@ _STEPS: dict[type[Event], Callable[[LiveBoard, Any], None]] = {
     CallAnswered: _answered,
     CallLeftQueue: _left_queue,
     ConversationEnded: _conversation_ended,
+    LegEnded: _leg_ended,
     CallEnded: _ended,
     AgentSignedIn: _signed_in,
     AgentSignedOut: _signed_out,
+    AgentStateChanged: _state_changed,
+    NextStateChosen: _next_chosen,
     QueueMemberSeen: _member_seen,
     QueueMemberGone: _member_gone,
+    DeviceSeen: _device_seen,
     LinkChanged: _link_changed,
     FeedHeard: _heard,
     BootFound: _booted,

@@ -36,7 +36,7 @@ async def current(url: str) -> str | None:
     engine = engine_of(url)
     try:
         async with reading(engine) as connection:
-            return await _version(connection)
+            return await version_in(connection)
     finally:
         await engine.dispose()
 
@@ -86,7 +86,8 @@ def _sqlite_version(path: str) -> str | None:
         return str(found[0]) if found else None
 
 
-async def _version(connection: AsyncConnection) -> str | None:
+async def version_in(connection: AsyncConnection) -> str | None:
+    """The revision of this database; None: it holds nothing of ours."""
     try:
         found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
         return found

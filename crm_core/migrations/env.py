@@ -7,15 +7,16 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from crm_core.db import Instant
+from crm_core.db import Instant, Json
 from crm_core.migrations.tables import metadata
 
 
 def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """`Instant` under its own name: it is another type on SQLite than on PostgreSQL."""
-    if kind == "type" and isinstance(value, Instant):
-        autogen.imports.add("from crm_core.db import Instant")
-        return "Instant()"
+    """Our types under their own names: each is another one on SQLite than on PostgreSQL."""
+    if kind == "type" and isinstance(value, Instant | Json):
+        name = type(value).__name__
+        autogen.imports.add(f"from crm_core.db import {name}")
+        return f"{name}()"
     return False
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, func, insert, select, union_all
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.permissions import Permission
@@ -18,9 +16,11 @@ from crm_core.call_log.models import Call, QueuePass
 from crm_core.centre.models import Project
 from crm_core.customers.queries import in_scope
 from crm_core.customers.values import text_value
+from crm_core.db import insert_into
 from crm_core.errors import Invalid, NotFound
 from crm_core.events import ContactRecorded
 from crm_core.ids import CallId, CustomerId, PbxId, UserId
+from crm_core.quick_dataclass import dataclass
 from crm_core.text import storable
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
@@ -29,12 +29,16 @@ LONGEST_NOTE = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispositionInfo:
-    """How a call may end in business words; `digit` is its key on the desk."""
+    """How a call may end in business words; `digit` 1–9 is its key on the desk."""
 
     key: str
     label_zh: str
     label_en: str
     digit: int | None
+    parent: str | None = None
+    """The key of the heading it stands below; None: it stands by itself."""
+    is_heading: bool = False
+    """Others stand below it, so no call ends with it: draw its label, not a choice."""
 
 
 DEFAULTS: tuple[DispositionInfo, ...] = tuple(
@@ -168,15 +172,33 @@ async def calls_without_note(
 async def dispositions_of(
     connection: AsyncConnection, project_id: int | None
 ) -> tuple[DispositionInfo, ...]:
-    """In the order of the desk; of the default project for None."""
-    rows = await connection.execute(
-        select(Disposition)
-        .where(Disposition.project_id == await _project(connection, project_id))
-        .order_by(Disposition.ordinal, Disposition.id)
-    )
-    return tuple(
-        DispositionInfo(key=row.key, label_zh=row.label_zh, label_en=row.label_en, digit=row.digit)
+    """In the order of the desk, each heading right before those below it; of the default project
+    for None."""
+    rows = (
+        await connection.execute(
+            select(Disposition)
+            .where(Disposition.project_id == await _project(connection, project_id))
+            .order_by(Disposition.ordinal, Disposition.id)
+        )
+    ).all()
+    keys = {row.id: row.key for row in rows}
+    headings = {row.parent_id for row in rows}
+    found = [
+        DispositionInfo(
+            key=row.key,
+            label_zh=row.label_zh,
+            label_en=row.label_en,
+            digit=row.digit,
+            parent=keys.get(row.parent_id),
+            is_heading=row.id in headings,
+        )
         for row in rows
+    ]
+    return tuple(
+        each
+        for top in found
+        if top.parent is None
+        for each in (top, *(one for one in found if one.parent == top.key))
     )
 
 
@@ -209,8 +231,8 @@ async def _write(
         # An autosave that overtook the submission on its way must not make a draft of it again.
         newer = newer & ContactRecord.submitted.is_(False)
     # One statement decides, so that two requests at once cannot both find nothing.
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    upsert = dialect.insert(ContactRecord).values(call_id=call_id, user_id=user_id, **written)
+    insertion = insert_into(connection.dialect.name, ContactRecord)
+    upsert = insertion.values(call_id=call_id, user_id=user_id, **written)
     done = await connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["call_id", "user_id"], set_=written, where=newer
@@ -232,6 +254,8 @@ async def _disposition_id(
     )
     if found is None:
         raise Invalid(f"There is no disposition {key[:64]!r} in this call's project.")
+    if await connection.scalar(select(exists().where(Disposition.parent_id == found))):
+        raise Invalid(f"The disposition {key[:64]!r} is a heading: choose one below it.")
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from crm_core.access.models import User
 from crm_core.call_log.details import DispositionLabel
 from crm_core.ids import CallId
+from crm_core.quick_dataclass import dataclass
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
 
@@ -28,8 +30,16 @@ class RecordOfCall:
 
 async def records_of_call(connection: AsyncConnection, call_id: CallId) -> tuple[RecordOfCall, ...]:
     """In order of saving. Who may see the call may see them: ask that first."""
+    return (await records_of_calls(connection, [call_id])).get(call_id, ())
+
+
+async def records_of_calls(
+    connection: AsyncConnection, call_ids: Sequence[CallId]
+) -> Mapping[CallId, tuple[RecordOfCall, ...]]:
+    """The same of several calls; one that nobody wrote about is not there."""
     rows = await connection.execute(
         select(
+            ContactRecord.call_id,
             User.full_name,
             ContactRecord.note,
             ContactRecord.submitted,
@@ -40,18 +50,22 @@ async def records_of_call(connection: AsyncConnection, call_id: CallId) -> tuple
         )
         .join(User, User.id == ContactRecord.user_id)
         .outerjoin(Disposition, Disposition.id == ContactRecord.disposition_id)
-        .where(ContactRecord.call_id == call_id)
+        .where(ContactRecord.call_id.in_(call_ids))
         .order_by(ContactRecord.saved_at)
     )
-    return tuple(
-        RecordOfCall(
-            agent=row.full_name,
-            note=row.note,
-            disposition=DispositionLabel(key=row.key, zh=row.label_zh, en=row.label_en)
-            if row.key
-            else None,
-            submitted=row.submitted,
-            saved_at=row.saved_at,
-        )
-        for row in rows
+    found: dict[CallId, tuple[RecordOfCall, ...]] = {}
+    for row in rows:
+        found[row.call_id] = (*found.get(row.call_id, ()), _record(row))
+    return found
+
+
+def _record(row: Any) -> RecordOfCall:
+    return RecordOfCall(
+        agent=row.full_name,
+        note=row.note,
+        disposition=DispositionLabel(key=row.key, zh=row.label_zh, en=row.label_en)
+        if row.key
+        else None,
+        submitted=row.submitted,
+        saved_at=row.saved_at,
     )

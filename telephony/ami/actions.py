@@ -69,15 +69,21 @@ class BridgeList(Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueAdd(Action):
+    """`reason` is that of the pause: a member that must not be rung is added paused."""
+
     queue: str
     interface: str
     member_name: str
     penalty: int = 0
+    paused: bool = False
+    reason: str = ""
     HEADERS: ClassVar[dict[str, tuple[str, str]]] = {
         "queue": ("Queue", "queue"),
         "interface": ("Interface", "interface"),
         "member_name": ("MemberName", "name"),
         "penalty": ("Penalty", "count"),
+        "paused": ("Paused", "claim"),
+        "reason": ("Reason", "reason"),
     }
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import random
 import secrets
 import socket
@@ -221,6 +222,8 @@ class AmiSession(Manager):  # type: ignore[misc]
         self.name = name
         self.failures = 0
         self.trouble: str | None = None
+        self.beside: AmiSession | None = None
+        """The other session at the same Asterisk: what both meet is logged once."""
         self.connected = asyncio.Event()
         self._login = Login(username=username, secret=secret, events=events)
         self._tls = ssl.create_default_context() if tls else None
@@ -312,8 +315,12 @@ class AmiSession(Manager):  # type: ignore[misc]
                     ssl=self._tls,
                 )
         except (OSError, TimeoutError) as wrong:
-            said = wrong.strerror if isinstance(wrong, OSError) else None
-            return None, self._told(LinkState.DOWN, f"cannot connect: {said or 'no answer'}")
+            # asyncio's own words for the same errno would show the address twice.
+            number = getattr(wrong, "errno", None) or 0
+            said = os.strerror(number) if number > 0 else getattr(wrong, "strerror", None)
+            address = f"{self.config['host']}:{self.config['port']}"
+            reason = f"cannot connect to {address}: {said or 'no answer'}"
+            return None, self._told(LinkState.DOWN, reason)
         self._live = self.protocol = protocol
         try:
             answer = await self._ask(self._login, self._patience.connect)
@@ -353,8 +360,12 @@ class AmiSession(Manager):  # type: ignore[misc]
             live.transport.abort()
 
     def _told(self, state: LinkState, reason: str | None) -> str | None:
-        level = logging.INFO if state is LinkState.UP else logging.WARNING
-        log.log(level, "%s: %s%s", self.name, state.value, f": {reason}" if reason else "")
+        # Neither the next try in vain nor the same from the session beside this one is news.
+        beside = self.beside.trouble if self.beside is not None else None
+        if state is LinkState.UP:
+            log.info("%s: up", self.name)
+        elif reason not in (self.trouble, beside):
+            log.warning("%s: %s: %s", self.name, state.value, reason)
         self.trouble = reason
         self._tell(self._on_state, state, reason)
         return reason
@@ -378,11 +389,11 @@ class AmiSession(Manager):  # type: ignore[misc]
 
     def taken(self, messages: list[bytes]) -> None:
         """Whole messages, in the order of the wire."""
-        live = self._live
+        live, on_message = self._live, self._on_message
         for raw in messages:
             try:
-                if self._on_message is not None and raw.startswith(b"Event: "):
-                    self._on_message(raw)
+                if on_message is not None and raw.startswith(b"Event: "):
+                    on_message(raw)
                 if live is not None and live.responses and b"ActionID: " in raw:
                     live.answer(raw)
             except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 
 from crm_core.commands import OpenCall
@@ -23,15 +24,13 @@ class CallBook:
         self.pbx, self.boot, self.devices = pbx, boot, devices
         self.told: list[Event] = []
         self.calls: dict[CallId, Call] = {}
-        self._by_channel: dict[str, Call] = {}
+        self._by_channel: dict[str | None, Call] = {}
+        self.of_channel: Callable[[str | None], Call | None] = self._by_channel.get
+        """The living call that this channel belongs, or has belonged, to; None for no channel too."""
         self._ended: OrderedDict[str, CallId] = OrderedDict()
         """Channels of this run whose call is over."""
         self._over: OrderedDict[CallId, None] = OrderedDict()
         """Calls that are over, of former runs too."""
-
-    def of_channel(self, unique_id: str | None) -> Call | None:
-        """The living call that this channel belongs to, or has belonged to."""
-        return self._by_channel.get(unique_id) if unique_id else None
 
     def call_of(self, unique_id: str) -> CallId | None:
         """Also of a call that lately ended."""
@@ -59,9 +58,9 @@ class CallBook:
         if channel.unique_id in self._ended:
             return None
         call = known or self._by_channel.get(channel.linked_id)
-        agents = self.devices.is_agents(channel.name, context)
-        if agents:
-            channel.party, channel.member = LegParty.AGENT, self.devices.member(channel.name)
+        agent = self.devices.agent(channel.name, context)
+        if agent is not None:
+            channel.party, channel.member = LegParty.AGENT, agent
         if call is None:
             identity = call_id(self.pbx, self.boot, channel.linked_id)
             if not channel.is_leg or identity in self._over:
@@ -69,7 +68,7 @@ class CallBook:
             call = self._open(
                 identity,
                 channel,
-                placed=agents,
+                placed=agent is not None,
                 number=caller_number,
                 name=caller_name,
                 receipt=at_is_receipt,

@@ -6,21 +6,16 @@ the tables do not allow (late, double, contradictory) tells nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from crm_core.commands import OpenCall
 from crm_core.events import (
     AttemptResult,
-    CallAnswered,
     CallEnded,
-    CallEvent,
     CallLeftQueue,
     CallPlaced,
     CallQueued,
     CallStarted,
-    ConversationEnded,
     Direction,
     EndedBy,
     Event,
@@ -32,27 +27,10 @@ from crm_core.events import (
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey
 from telephony.calls.channels import Channel, shown
 from telephony.calls.rings import SETTLES_AFTER, Offer, Rings, Stay
-from telephony.calls.states import (
-    CALL,
-    PASS,
-    CallFact,
-    CallState,
-    PassFact,
-    PassState,
-    after,
-)
+from telephony.calls.states import CALL, PASS, CallFact, CallState, PassFact, PassState, after
+from telephony.calls.talks import Talk, Talks
 
 IN_QUEUE = (PassState.WAITING, PassState.LEAVING)
-
-
-@dataclass(slots=True)
-class Talk:
-    """Two parties connected: `other` is the channel of whoever is not the agent."""
-
-    member: Member
-    leg: str | None
-    other: str | None
-    stay: Stay | None
 
 
 class Call:
@@ -87,8 +65,8 @@ class Call:
         self.gone: set[str] = set()
         """Uniqueids of channels that were hung up or moved away: they do not come back."""
         self.stays: list[Stay] = []
-        self.rings = Rings(self._tell)
-        self.talks: list[Talk] = []
+        self.rings = Rings(pbx, call, told)
+        self.talks = Talks(pbx, call, told)
         self._placed: set[str] = set()
         self._entries: dict[tuple[str, str], int] = {}
         self._told = told
@@ -122,6 +100,15 @@ class Call:
         for channel in self.channels.values():
             self.show_leg(channel)
 
+    def announce_again(self) -> None:
+        """Tell once more that there is this call, and its live legs."""
+        if not self.announced:
+            return  # it will be told when its way is known
+        self.announced = False
+        for channel in self.channels.values():
+            channel.told = False
+        self.announce()
+
     def resume(self, known: OpenCall) -> None:
         """Go on with a call that was told before a restart of ours."""
         self.announced = True
@@ -148,7 +135,7 @@ class Call:
             if stay is not None:
                 stay.state = PassState.TALKING
             other = talk.queue_pass.unique_id if talk.queue_pass else None
-            self.talks.append(Talk(member=talk.member, leg=talk.leg, other=other, stay=stay))
+            self.talks.resume(Talk(talk.member, talk.leg, other, stay))
 
     def _stay(self, key: QueuePassKey | None) -> Stay | None:
         return next((stay for stay in self.stays if stay.key == key), None)
@@ -166,13 +153,16 @@ class Call:
         if channel.told or not channel.is_leg or channel.party is None or not self.announced:
             return
         channel.told = True
-        self._tell(
-            LegStarted,
-            channel.started_at,
-            unique_id=channel.unique_id,
-            linked_id=channel.linked_id,
-            party=channel.party,
-            member=channel.member,
+        self._told.append(
+            LegStarted(
+                at=channel.started_at,
+                pbx=self.pbx,
+                call=self.id,
+                unique_id=channel.unique_id,
+                linked_id=channel.linked_id,
+                party=channel.party,
+                member=channel.member,
+            )
         )
 
     def belongs_to(self, unique_id: str | None, party: LegParty, member: Member | None) -> None:
@@ -190,11 +180,7 @@ class Call:
             return
         self.gone.add(unique_id)
         self.rings.leg_gone(at, unique_id, cause)
-        for talk in list(self.talks):
-            if unique_id in (talk.leg, talk.other):
-                # Who leaves first is who hung up; AgentComplete, which knows, has come before.
-                by = EndedBy.AGENT if unique_id == talk.leg else EndedBy.CALLER
-                self._talk_over(talk, at, by)
+        self.talks.leg_gone(at, unique_id)
         for stay in self.stays:
             if stay.key.unique_id == unique_id:
                 self.gives_up(stay, at)
@@ -202,17 +188,15 @@ class Call:
             channel.party = channel.party or LegParty.CUSTOMER
             self.announce()
             self.show_leg(channel)
-            self._tell(LegEnded, at, unique_id=unique_id, cause=cause)
-            if not any(each.is_leg for each in self.channels.values()):
-                self.end(at, CallFact.LAST_CHANNEL_GONE, cause)
+            self._leg_ended(at, unique_id, cause)
+            self._end_without_legs(at, cause)
 
     def channel_missed(self, unique_id: str) -> None:
         """A channel is gone, and nobody saw it go."""
         at = self.last_seen_at
         if offer := self.rings.at_leg(unique_id):
             self.rings.end(at, offer, offer.why or AttemptResult.GONE)
-        for talk in [each for each in self.talks if unique_id in (each.leg, each.other)]:
-            self._talk_over(talk, at, EndedBy.UNKNOWN)
+        self.talks.end_on(at, unique_id, EndedBy.UNKNOWN)
         self.channel_gone(at, unique_id, None)
 
     def take(self, at: datetime, unique_id: str) -> Channel | None:
@@ -221,11 +205,20 @@ class Call:
         if channel is None:
             return None
         self.gone.add(unique_id)
-        for talk in [each for each in self.talks if unique_id in (each.leg, each.other)]:
-            self._talk_over(talk, at, EndedBy.TRANSFER)
-        if not any(each.is_leg for each in self.channels.values()):
-            self.end(at, CallFact.LAST_CHANNEL_GONE, None)
+        self.talks.end_on(at, unique_id, EndedBy.TRANSFER)
+        self._end_without_legs(at, None)
         return channel
+
+    def _leg_ended(self, at: datetime, unique_id: str, cause: int | None) -> None:
+        self._told.append(
+            LegEnded(at=at, pbx=self.pbx, call=self.id, unique_id=unique_id, cause=cause)
+        )
+
+    def _end_without_legs(self, at: datetime, cause: int | None) -> None:
+        for channel in self.channels.values():
+            if channel.is_leg:
+                return
+        self.end(at, CallFact.LAST_CHANNEL_GONE, cause)
 
     def end(self, at: datetime, fact: CallFact, cause: int | None) -> None:
         """The call is over, and with it all that was open in it."""
@@ -234,18 +227,17 @@ class Call:
             return
         self.announce()
         self.rings.end_all(at)
-        for talk in list(self.talks):
-            self._talk_over(talk, at, EndedBy.UNKNOWN)
+        self.talks.end_all(at)
         for stay in self.stays:
             self.gives_up(stay, at)
             stay.state = PassState.OVER
         for channel in self.channels.values():
             if channel.told:
-                self._tell(LegEnded, at, unique_id=channel.unique_id, cause=None)
+                self._leg_ended(at, channel.unique_id, None)
         self.channels.clear()
         self.state = over
         seen = fact is CallFact.LAST_CHANNEL_GONE
-        self._tell(CallEnded, at, cause=cause, seen=seen)
+        self._told.append(CallEnded(at=at, pbx=self.pbx, call=self.id, cause=cause, seen=seen))
 
     # --- in a queue ---
 
@@ -273,14 +265,17 @@ class Call:
         key = QueuePassKey(unique_id=unique_id, queue=queue, ordinal=ordinal)
         stay = Stay(key=key, entered_at=at)
         self.stays.append(stay)
-        self._tell(
-            CallQueued,
-            at,
-            queue_pass=key,
-            caller_number=shown(number),
-            caller_name=shown(name),
-            position=position,
-            found_later=found_later,
+        self._told.append(
+            CallQueued(
+                at=at,
+                pbx=self.pbx,
+                call=self.id,
+                queue_pass=key,
+                caller_number=shown(number),
+                caller_name=shown(name),
+                position=position,
+                found_later=found_later,
+            )
         )
         return stay
 
@@ -293,12 +288,8 @@ class Call:
 
     def in_queue(self, unique_id: str, queue: str | None = None) -> bool:
         """Whether this channel waits, in this queue or in any."""
-        return any(
-            stay.state in IN_QUEUE
-            and stay.key.unique_id == unique_id
-            and queue in (None, stay.key.queue)
-            for stay in self.stays
-        )
+        stay = self.open_stay(unique_id)
+        return stay is not None and queue in (None, stay.key.queue)
 
     def open_stay(self, unique_id: str | None = None) -> Stay | None:
         """The stay that waits, of this channel or of any."""
@@ -324,7 +315,10 @@ class Call:
             return
         stay.state = state
         self.rings.give_up(at, stay)
-        self._tell(CallLeftQueue, stay.left_at or at, queue_pass=stay.key)
+        left_at = stay.left_at or at
+        self._told.append(
+            CallLeftQueue(at=left_at, pbx=self.pbx, call=self.id, queue_pass=stay.key)
+        )
 
     # --- ringing ---
 
@@ -353,61 +347,34 @@ class Call:
             if state is None:
                 return
             stay.state = state
-        elif any(talk.leg == leg for talk in self.talks):
+        elif self.talks.at_leg(leg):
             return
         self.rings.answer(at, stay, talker, leg)
         self.announce()
         self.belongs_to(leg, LegParty.AGENT, talker)
-        self.talks.append(Talk(member=talker, leg=leg, other=other, stay=stay))
-        self._tell(
-            CallAnswered,
-            at,
-            queue_pass=stay.key if stay else None,
-            member=talker,
-            leg=leg,
-        )
-
-    def completed(
-        self,
-        at: datetime,
-        unique_id: str | None,
-        leg: str | None,
-        queue: str | None,
-        by: EndedBy,
-    ) -> None:
-        """AgentComplete. It may lack the caller's Uniqueid; then the agent's channel tells the talk."""
-        for talk in list(self.talks):
-            if talk.stay is None or queue not in (None, talk.stay.key.queue):
-                continue
-            if unique_id == talk.stay.key.unique_id if unique_id else leg == talk.leg:
-                self._talk_over(talk, at, by)
-                return
+        self.talks.begin(at, Talk(talker, leg, other, stay))
 
     def placed(self, at: datetime, member: Member, called_number: str, leg: str) -> None:
         """A seat's phone dials; ringing several phones, or one after the other, is one placing."""
         if leg in self._placed:
             return
         self._placed.add(leg)
-        self._tell(CallPlaced, at, member=member, called_number=called_number, leg=leg)
-
-    def _talk_over(self, talk: Talk, at: datetime, by: EndedBy) -> None:
-        self.talks.remove(talk)
-        if talk.stay is not None:
-            talk.stay.state = after(PASS, talk.stay.state, PassFact.COMPLETES) or PassState.OVER
-        self._tell(
-            ConversationEnded,
-            at,
-            queue_pass=talk.stay.key if talk.stay else None,
-            member=talk.member,
-            ended_by=by,
-            leg=talk.leg,
+        self._told.append(
+            CallPlaced(
+                at=at,
+                pbx=self.pbx,
+                call=self.id,
+                member=member,
+                called_number=called_number,
+                leg=leg,
+            )
         )
 
     # --- what no message explained ---
 
     @property
     def unsettled(self) -> bool:
-        return self.rings.unsettled or any(stay.state is PassState.LEAVING for stay in self.stays)
+        return self.rings.unsettled or PassState.LEAVING in [stay.state for stay in self.stays]
 
     def settle(self, at: datetime) -> None:
         """A Leave that no Connect followed was no answer; see `Rings.settle` for rings."""
@@ -418,8 +385,8 @@ class Call:
         self.rings.settle(at)
 
     def _stays_in(self, unique_id: str, queue: str) -> list[Stay]:
-        key = (unique_id, queue)
-        return [stay for stay in self.stays if (stay.key.unique_id, stay.key.queue) == key]
-
-    def _tell(self, kind: Callable[..., CallEvent], at: datetime, **more: object) -> None:
-        self._told.append(kind(at=at, pbx=self.pbx, call=self.id, **more))
+        return [
+            stay
+            for stay in self.stays
+            if stay.key.unique_id == unique_id and stay.key.queue == queue
+        ]

@@ -37,14 +37,15 @@ class Channel:
     member: Member | None = None
     told: bool = False
     """Whether its LegStarted is out."""
+    is_leg: bool = field(init=False)
+    """See `is_leg`; kept, because it is asked with every hang-up in the call."""
 
-    @property
-    def device(self) -> str:
-        return device_of(self.name)
+    def __post_init__(self) -> None:
+        self.is_leg = is_leg(self.name)
 
-    @property
-    def is_leg(self) -> bool:
-        return is_leg(self.name)
+    def rename(self, name: str) -> None:
+        self.name = name
+        self.is_leg = is_leg(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +63,49 @@ class Devices:
     """Which devices are agents', and under what name: learnt from queue members."""
 
     names: SiteNames = field(default_factory=SiteNames)
-    _members: dict[str, str | None] = field(default_factory=dict)
+    _members: dict[str, Member] = field(default_factory=dict)
+    """By interface."""
     _extensions: dict[str, str] = field(default_factory=dict)
 
-    def learn(self, interface: str, name: str | None, state_interface: str | None = None) -> None:
+    def learn(self, interface: str, name: str | None, state_interface: str | None = None) -> Member:
         """A queue has this member. FreePBX names members `Local/100@from-queue/n`, phones SIP/100."""
-        if self._members.get(interface) == name and interface in self._members:
-            return
-        self._members[interface] = name
+        known = self._members.get(interface)
+        if known is not None and known.name == name:
+            return known
+        member = self._members[interface] = Member(interface=interface, name=name)
         for each in (interface, state_interface):
             if each and (found := EXTENSION.match(each)):
                 self._extensions[found[1]] = interface
+        return member
 
-    def is_agents(self, channel_name: str, context: str | None) -> bool:
-        """Whether this channel is an agent's phone."""
+    def agent(self, channel_name: str, context: str | None) -> Member | None:
+        """Whose phone this channel is; None: no agent's."""
         device = device_of(channel_name)
-        if device in self._members or self._extension_of(device) in self._extensions:
-            return True
-        return context in self.names.seats
+        known = self._member_with(device)
+        if known is None and context in self.names.seats:
+            return Member(interface=device)
+        return known
 
     def member(self, channel_name: str) -> Member:
         """Who holds this channel: a queue member where one has this device, else the device."""
         device = device_of(channel_name)
-        if device in self._members:
-            return Member(interface=device, name=self._members[device])
+        return self._member_with(device) or Member(interface=device)
+
+    def talker(self, channel_name: str | None, rung: Member, rung_device: str) -> Member:
+        """Who holds the connected channel; on a pick-up not the member that rang."""
+        if not channel_name or not is_leg(channel_name):
+            return rung  # half of a Local channel: the member's phone is behind it
+        if device_of(channel_name) in (rung_device, rung.interface):
+            return rung
+        holder = self.member(channel_name)
+        return rung if holder.interface == rung.interface else holder
+
+    def _member_with(self, device: str) -> Member | None:
+        known = self._members.get(device)
+        if known is not None:
+            return known
         interface = self._extensions.get(self._extension_of(device) or "")
-        if interface is not None:
-            return Member(interface=interface, name=self._members[interface])
-        return Member(interface=device)
+        return None if interface is None else self._members[interface]
 
     @staticmethod
     @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from crm_core.commands import KnownBoot
 from crm_core.events import CallEvent, CallStarted, Event, LegStarted, TimelineEvent
 from crm_core.ids import CallId, PbxId
 from telephony.ami import messages as ami
+from telephony.ami.reading import Malformed, Reader
 from telephony.calls.boots import boot_of, started_at
 from telephony.calls.channels import SiteNames
 from telephony.calls.tracker import CallTracker
@@ -87,6 +88,7 @@ class _Listener:
     def __init__(self, pbx: PbxId, names: SiteNames | None) -> None:
         self.boots: list[KnownBoot] = []
         self._pbx, self._names = pbx, names
+        self._reader = Reader()
         self._tracker: CallTracker | None = None
         self._connection: int | None = None
         self._tail = b""
@@ -94,15 +96,18 @@ class _Listener:
         self._beginning = BLANK_LINE
         self._booted_about: datetime | None = None
         self._lists_to_come = 0
+        self._heard_until: datetime | None = None
 
     def hear(self, chunk: Chunk) -> Iterator[Event]:
         if chunk.connection != self._connection or chunk.event is not None:
             if self._tracker is not None:
-                yield from self._tracker.feed(ami.LinkLost(chunk.at, True))
+                yield from self._tracker.feed(ami.LinkLost(self._heard_until or chunk.at, True))
             self._connection, self._tail, self._greeted = chunk.connection, b"", False
             # A recording that begins in the middle of a connection begins in a torn message.
             self._beginning = b"\r\n" if chunk.offset == 0 else BLANK_LINE
             self._lists_to_come = 0
+        if chunk.data:
+            self._heard_until = chunk.at
         self._tail += chunk.data
         if not self._greeted:
             _, found, rest = self._tail.partition(self._beginning)
@@ -118,8 +123,8 @@ class _Listener:
             yield from self._response(raw, at)
             return
         try:
-            message = ami.parse(raw, at)
-        except ami.Malformed:
+            message = self._reader.read(raw, at)
+        except Malformed:
             return
         if isinstance(message, ami.FullyBooted) and message.uptime is not None:
             self._booted_about = at - timedelta(seconds=message.uptime)

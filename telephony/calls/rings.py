@@ -7,32 +7,17 @@ stops a ring is noted, and the agent's Hangup, an answer elsewhere or the caller
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from crm_core.events import AttemptResult, CallEvent, CallOffered, Member, OfferEnded
-from crm_core.ids import QueuePassKey
-from telephony.calls.states import OFFER, OfferFact, OfferState, PassState, after
+from crm_core.events import AttemptResult, CallOffered, Event, Member, OfferEnded
+from crm_core.ids import CallId, PbxId, QueuePassKey
+from telephony.calls.states import BY_CAUSE, OFFER, OfferFact, OfferState, PassState, after
 
 SETTLES_AFTER = timedelta(seconds=1)
 """How long a message that would explain a Leave or the end of a ring is waited for."""
 
 OPEN = (OfferState.RINGING, OfferState.STOPPED)
-
-BY_CAUSE = {
-    17: AttemptResult.REFUSED,  # busy
-    21: AttemptResult.REFUSED,  # declined
-    26: AttemptResult.ELSEWHERE,  # answered elsewhere
-}
-"""Q.850 cause of the agent's Hangup → how the ring ended; other causes do not say."""
-
-
-class Tell(Protocol):
-    """Tells a fact about the call these rings are of."""
-
-    def __call__(self, kind: type[CallEvent], at: datetime, **more: object) -> None: ...
 
 
 @dataclass(slots=True)
@@ -68,12 +53,15 @@ class Offer:
 
 
 class Rings:
-    """`count` is how often this call has rung somebody, rings before a restart of ours included."""
+    """`count` is how often this call has rung somebody, rings before a restart of ours included.
 
-    def __init__(self, tell: Tell) -> None:
+    Facts go to `told`.
+    """
+
+    def __init__(self, pbx: PbxId, call: CallId, told: list[Event]) -> None:
         self.count = 0
+        self._pbx, self._call, self._told = pbx, call, told
         self._offers: list[Offer] = []
-        self._tell = tell
 
     def begin(
         self, at: datetime, stay: Stay | None, member: Member, leg: str | None, device: str
@@ -86,13 +74,16 @@ class Rings:
         self.count += 1
         offer = Offer(self.count, member, device, stay, {leg} if leg else set())
         self._offers.append(offer)
-        self._tell(
-            CallOffered,
-            at,
-            queue_pass=offer.queue_pass,
-            attempt=offer.attempt,
-            member=member,
-            leg=leg,
+        self._told.append(
+            CallOffered(
+                at=at,
+                pbx=self._pbx,
+                call=self._call,
+                queue_pass=offer.queue_pass,
+                attempt=offer.attempt,
+                member=member,
+                leg=leg,
+            )
         )
 
     def resume(self, ring: CallOffered, stay: Stay | None) -> None:
@@ -105,7 +96,10 @@ class Rings:
         """The latest ring of this channel, or of the Local channel it was dialled for."""
         if not leg:
             return None
-        return next((each for each in reversed(self._offers) if leg in each.legs), None)
+        for offer in reversed(self._offers):
+            if leg in offer.legs:
+                return offer
+        return None
 
     def at_member(self, queue: str, interface: str) -> Offer | None:
         """The ring of this queue at this member that is not over."""
@@ -137,7 +131,7 @@ class Rings:
 
     def answer(self, at: datetime, stay: Stay | None, member: Member, leg: str | None) -> None:
         """Somebody talks to the caller: his ring was answered, all others end elsewhere."""
-        for offer in list(self.ringing(stay)):
+        for offer in self._ringing(stay):
             here = leg in offer.legs if leg and offer.legs else True
             if here and offer.member.interface == member.interface:
                 offer.state = OfferState.ANSWERED
@@ -146,7 +140,7 @@ class Rings:
 
     def give_up(self, at: datetime, stay: Stay | None) -> None:
         """The caller, or the queue, lets go."""
-        for offer in list(self.ringing(stay)):
+        for offer in self._ringing(stay):
             self.end(at, offer, offer.why or AttemptResult.GONE)
 
     def end_all(self, at: datetime) -> None:
@@ -160,21 +154,24 @@ class Rings:
         if state is None:
             return
         offer.state = state
-        self._tell(
-            OfferEnded,
-            at,
-            queue_pass=offer.queue_pass,
-            attempt=offer.attempt,
-            member=offer.member,
-            result=result,
+        self._told.append(
+            OfferEnded(
+                at=at,
+                pbx=self._pbx,
+                call=self._call,
+                queue_pass=offer.queue_pass,
+                attempt=offer.attempt,
+                member=offer.member,
+                result=result,
+            )
         )
 
-    def ringing(self, stay: Stay | None) -> Iterator[Offer]:
-        return (each for each in self._offers if each.stay is stay and each.state in OPEN)
+    def _ringing(self, stay: Stay | None) -> list[Offer]:
+        return [each for each in self._offers if each.stay is stay and each.state in OPEN]
 
     @property
     def unsettled(self) -> bool:
-        return any(offer.state is OfferState.STOPPED for offer in self._offers)
+        return OfferState.STOPPED in [offer.state for offer in self._offers]
 
     def settle(self, at: datetime) -> None:
         """Nothing said why a ring stopped: then nobody answered it."""

@@ -25,6 +25,10 @@ ITEMS: frozenset[type[ami.AmiMessage]] = frozenset(
 )
 
 
+MOST_HELD = 200_000
+"""Messages that wait for a snapshot; more than that, and they are taken as they are."""
+
+
 @dataclass(slots=True)
 class Seen:
     """One live channel, from its `Status` and `CoreShowChannel` items."""
@@ -76,13 +80,13 @@ class Snapshot:
             held=held,
         )
 
-    def add(self, message: ami.AmiMessage, most: int) -> bool:
-        """Take an item or hold an event; false: `most` are held already."""
+    def add(self, message: ami.AmiMessage) -> bool:
+        """Take an item or hold an event; false: `MOST_HELD` are held already."""
         if isinstance(message, ami.StatusItem | ami.CoreShowChannelItem):
             self._add_channel(message)
         elif isinstance(message, ami.QueueEntry):
             self.entries.append(message)
-        elif len(self.held) < most:
+        elif len(self.held) < MOST_HELD:
             self.held.append(message)
         else:
             return False
@@ -179,7 +183,7 @@ def _put_channel(seen: Seen, book: CallBook) -> None:
         at_is_receipt=True,
     )
     if call is not None and channel.unique_id in call.channels:
-        call.channels[channel.unique_id].name = channel.name
+        call.channels[channel.unique_id].rename(channel.name)
 
 
 def _put_in_queue(entry: ami.QueueEntry, at: datetime, book: CallBook) -> None:
@@ -212,7 +216,7 @@ def _put_leg(seen: Seen, at: datetime, call: Call, together: list[Seen], book: C
     if channel is None or channel.party is LegParty.CUSTOMER:
         return
     rung_by_queue = seen.application == "AppQueue"
-    agents = rung_by_queue or book.devices.is_agents(channel.name, seen.item.context)
+    agents = rung_by_queue or book.devices.agent(channel.name, seen.item.context) is not None
     if not agents or seen.queue:
         return
     offer = call.rings.at_leg(seen.unique_id)
@@ -223,7 +227,7 @@ def _put_leg(seen: Seen, at: datetime, call: Call, together: list[Seen], book: C
             call.offered(at, stay, member, seen.unique_id, device_of(channel.name))
         return
     other = next((each for each in together if each.unique_id != seen.unique_id), None)
-    if other is None or any(talk.leg == seen.unique_id for talk in call.talks):
+    if other is None or call.talks.at_leg(seen.unique_id):
         return
     _put_talk(at, call, other, member, seen.unique_id)
 

@@ -1,4 +1,4 @@
-"""The life of a call, of its stay in a queue and of one ring, as tables.
+"""The life of a call, of its stay in a queue and of one ring, as tables; and what Asterisk's words mean.
 
 What is not in a table does not happen: a late or double message finds no way out of its state and
 changes nothing.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TypeVar
+
+from crm_core.events import AttemptResult, EndedBy
 
 
 class _Entry(Enum):
@@ -85,6 +87,26 @@ OFFER: Mapping[tuple[OfferState, OfferFact], OfferState] = {
     (OfferState.STOPPED, OfferFact.ANSWERS): OfferState.ANSWERED,
     (OfferState.STOPPED, OfferFact.ENDS): OfferState.OVER,
 }
+
+REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
+"""AgentComplete's Reason → whose hang-up it was."""
+
+RING_RESULTS = {
+    "BUSY": AttemptResult.REFUSED,
+    "CONGESTION": AttemptResult.REFUSED,
+    "CHANUNAVAIL": AttemptResult.NO_ANSWER,
+}
+"""DialStatus → how a ring ended, where it says so by itself; in a queue, others wait for a reason."""
+
+DIRECT_RESULTS = {**RING_RESULTS, "CANCEL": AttemptResult.GONE}
+"""The same without a queue, where nothing follows; any other status is no answer."""
+
+BY_CAUSE = {
+    17: AttemptResult.REFUSED,  # busy
+    21: AttemptResult.REFUSED,  # declined
+    26: AttemptResult.ELSEWHERE,  # answered elsewhere
+}
+"""Q.850 cause of the agent's Hangup → how the ring ended; other causes do not say."""
 
 State = TypeVar("State")
 Fact = TypeVar("Fact")

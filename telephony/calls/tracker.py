@@ -7,8 +7,8 @@ nothing takes a call back from its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Container, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from crm_core.commands import OpenCall
@@ -18,24 +18,10 @@ from telephony.ami import messages as ami
 from telephony.calls.book import CallBook
 from telephony.calls.call import Call
 from telephony.calls.channels import Channel, Devices, SiteNames, device_of, is_leg, other_half
-from telephony.calls.rings import SETTLES_AFTER, Offer
-from telephony.calls.snapshot import ITEMS, Snapshot, conclude
-
-REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}
-"""AgentComplete's Reason → whose hang-up it was."""
-
-RING_RESULTS = {
-    "BUSY": AttemptResult.REFUSED,
-    "CONGESTION": AttemptResult.REFUSED,
-    "CHANUNAVAIL": AttemptResult.NO_ANSWER,
-}
-"""DialStatus → how a ring ended, where it says so by itself; in a queue, others wait for a reason."""
-
-MOST_HELD = 200_000
-"""Messages that wait for a snapshot; more than that, and they are taken as they are."""
-
-DIRECT_RESULTS = {**RING_RESULTS, "CANCEL": AttemptResult.GONE}
-"""The same without a queue, where nothing follows; any other status is no answer."""
+from telephony.calls.rings import Offer
+from telephony.calls.settling import Settling
+from telephony.calls.snapshot import ITEMS, MOST_HELD, Snapshot, conclude
+from telephony.calls.states import DIRECT_RESULTS, REASONS, RING_RESULTS
 
 
 class CallTracker:
@@ -54,15 +40,12 @@ class CallTracker:
     ) -> None:
         self._devices = Devices(names or SiteNames())
         self._book = CallBook(pbx, boot, self._devices)
-        self._unsettled: dict[CallId, tuple[datetime, Call]] = {}
-        """Calls that wait for an explanation, and since when; the first has waited longest."""
-        self._settles_at = datetime.min.replace(tzinfo=UTC)
-        """Nothing of them is due before this moment."""
+        self._settling = Settling(self._book)
         self._snapshot: Snapshot | None = None
         self._unheard: list[ami.AmiMessage] | None = None
         """Since the link was lost: what came before the snapshot that says what it builds on."""
-        self._handlers: Mapping[type[ami.AmiMessage], Callable[[Any], None]] = {
-            ami.Newchannel: self._newchannel,
+        self._handlers: Mapping[type[ami.AmiMessage], Callable[[Any], object]] = {
+            ami.Newchannel: self._call_of,
             ami.Hangup: self._hangup,
             ami.Rename: self._rename,
             ami.BridgeEnter: self._bridge_enter,
@@ -81,6 +64,7 @@ class CallTracker:
             ami.QueueMemberPause: self._queue_member,
             ami.QueueMemberItem: self._queue_member,
             ami.LinkLost: self._link_lost,
+            ami.SnapshotBegan: self._snapshot_began,
         }
         for known in open_calls:
             self._book.resume(known)
@@ -92,16 +76,12 @@ class CallTracker:
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
         """The facts that this message tells; none for most messages."""
-        if self._unsettled and message.at > self._settles_at:
-            self._settle(message.at)
-        if isinstance(message, ami.SnapshotBegan):
-            self._snapshot_began(message)
-        elif self._snapshot is not None:
-            self._in_snapshot(self._snapshot, message)
-        elif self._unheard is not None and len(self._unheard) < MOST_HELD:
-            self._unheard.append(message)
-        else:
-            self._handle(message)
+        if message.at > self._settling.due_at:
+            self._settling.settle(message.at)
+        if self._snapshot is not None or self._unheard is not None:
+            self._before_snapshot(message)
+        elif handler := self._handlers.get(type(message)):
+            handler(message)
         told = self._book.told
         if not told:
             return []
@@ -111,6 +91,15 @@ class CallTracker:
 
     def live_calls(self) -> tuple[CallId, ...]:
         return tuple(self._book.calls)
+
+    def tell_again(self, known: Container[CallId]) -> list[Event]:
+        """The beginnings of the calls that live and are not `known`: the records have lost them."""
+        for identity, call in self._book.calls.items():
+            if identity not in known:
+                call.announce_again()
+        found = self._book.told[:]
+        self._book.told.clear()
+        return found
 
     def channels_of(self, call: CallId) -> tuple[str, ...]:
         """Names of the live channels of a call, halves of Local channels too: what to hang up."""
@@ -133,10 +122,7 @@ class CallTracker:
 
     # --- channels ---
 
-    def _newchannel(self, message: ami.Newchannel) -> None:
-        self._call_of(message)
-
-    def _call_of(self, message: Any) -> Call | None:
+    def _call_of(self, message: ami.ShowsChannel) -> Call | None:
         """The living call of a message that begins with a channel's snapshot."""
         call = self._book.of_channel(message.unique_id)
         if call is None or message.unique_id not in call.channels:
@@ -158,7 +144,7 @@ class CallTracker:
             )
         return self._seen(call, message.at)
 
-    def _dialled(self, message: Any, call: Call) -> None:
+    def _dialled(self, message: ami.ShowsTwoChannels, call: Call) -> None:
         """The channel that is rung, where its Newchannel was not seen."""
         unique_id = message.dest_unique_id
         if not unique_id or not message.dest_channel or self._book.call_of(unique_id) is not None:
@@ -181,13 +167,13 @@ class CallTracker:
         if call is None or message.unique_id is None:
             return
         call.channel_gone(message.at, message.unique_id, message.cause)
-        self._settle_or_forget(call, message.at)
+        self._settling.look_at(call, message.at)
 
     def _rename(self, message: ami.Rename) -> None:
         call = self._book.of_channel(message.unique_id)
         channel = call.channels.get(message.unique_id or "") if call else None
         if channel is not None and message.new_name:
-            channel.name = message.new_name
+            channel.rename(message.new_name)
 
     def _bridge_enter(self, message: ami.BridgeEnter) -> None:
         """After an attended transfer a channel's Linkedid is that of the older call."""
@@ -203,25 +189,6 @@ class CallTracker:
         if channel.party is LegParty.AGENT and channel.member is not None:
             other = older.unique_id if older.unique_id in older.channels else None
             older.connected(message.at, None, channel.member, channel.unique_id, other)
-
-    def _settle_or_forget(self, call: Call, at: datetime) -> None:
-        if not call.is_live:
-            self._unsettled.pop(call.id, None)
-            self._book.forget(call)
-        elif call.unsettled:
-            if not self._unsettled:
-                self._settles_at = at + SETTLES_AFTER
-            self._unsettled.setdefault(call.id, (at, call))
-
-    def _settle(self, at: datetime) -> None:
-        since, _ = next(iter(self._unsettled.values()))
-        self._settles_at = since + SETTLES_AFTER
-        if at <= self._settles_at:
-            return
-        waiting, self._unsettled = self._unsettled, {}
-        for _, call in waiting.values():
-            call.settle(at)
-            self._settle_or_forget(call, at)
 
     # --- queues ---
 
@@ -241,14 +208,14 @@ class CallTracker:
         call = self._seen(self._book.of_channel(message.unique_id), message.at)
         if call is not None and message.unique_id and message.queue:
             call.leaves(message.at, message.unique_id, message.queue)
-            self._settle_or_forget(call, message.at)
+            self._settling.look_at(call, message.at)
 
     def _queue_caller_abandon(self, message: ami.QueueCallerAbandon) -> None:
         call = self._seen(self._book.of_channel(message.unique_id), message.at)
         if call is not None and message.unique_id and message.queue:
             call.abandons(message.at, message.unique_id, message.queue)
 
-    def _queue_member(self, message: Any) -> None:
+    def _queue_member(self, message: ami.OfMember) -> None:
         if message.interface:
             self._devices.learn(message.interface, message.member_name, message.state_interface)
 
@@ -257,7 +224,7 @@ class CallTracker:
     def _agent_called(self, message: ami.AgentCalled) -> None:
         if not (message.unique_id and message.queue and message.interface):
             return
-        self._devices.learn(message.interface, message.member_name)
+        member = self._devices.learn(message.interface, message.member_name)
         call = self._call_of(message)
         if call is None:
             return
@@ -265,7 +232,6 @@ class CallTracker:
         stay = call.waiting(message.at, message.unique_id, message.queue)
         if stay is None:
             return
-        member = Member(interface=message.interface, name=message.member_name)
         device = device_of(message.dest_channel or message.interface)
         call.offered(message.at, stay, member, message.dest_unique_id, device)
 
@@ -280,7 +246,9 @@ class CallTracker:
         if call is not None and offer is not None:
             call.rings.end(message.at, offer, AttemptResult.REFUSED)
 
-    def _offer_of(self, message: Any) -> tuple[Call | None, Offer | None]:
+    def _offer_of(
+        self, message: ami.AgentRingNoAnswer | ami.AgentDump
+    ) -> tuple[Call | None, Offer | None]:
         """The ring that a queue's message is about; by the agent's channel, else by the member."""
         call = self._book.of_channel(message.unique_id) or self._book.of_channel(
             message.dest_unique_id
@@ -322,17 +290,16 @@ class CallTracker:
         if caller is None or not caller.is_leg:
             caller = call.channels.get(call.unique_id)
         placing = caller if caller is not None and caller.party is LegParty.AGENT else None
-        to_agent = self._devices.is_agents(message.dest_channel or "", message.dest_context)
+        to_agent = self._devices.agent(message.dest_channel or "", message.dest_context)
         if placing is not None and not call.stays:
             call.announce(Direction.INTERNAL if to_agent else Direction.OUTBOUND)
             number = placing.exten or message.dest_caller_id_num or ""
             call.placed(message.at, placing.member or Member(), number, placing.unique_id)
-        if not to_agent:
+        if to_agent is None:
             call.belongs_to(message.dest_unique_id, LegParty.CUSTOMER, None)
             return
-        member = self._devices.member(message.dest_channel or "")
         device = device_of(message.dest_channel or "")
-        call.offered(message.at, None, member, message.dest_unique_id, device)
+        call.offered(message.at, None, to_agent, message.dest_unique_id, device)
 
     def _dial_end(self, message: ami.DialEnd) -> None:
         call = self._seen(self._book.of_channel(message.dest_unique_id), message.at)
@@ -356,7 +323,7 @@ class CallTracker:
             call.rings.end(message.at, offer, result)
         else:
             call.rings.stop(message.at, offer, None)
-        self._settle_or_forget(call, message.at)
+        self._settling.look_at(call, message.at)
 
     def _customer_answered(self, message: ami.DialEnd, call: Call) -> None:
         """Of a call that a seat placed."""
@@ -371,7 +338,7 @@ class CallTracker:
     def _agent_connect(self, message: ami.AgentConnect) -> None:
         if not (message.unique_id and message.queue and message.interface):
             return
-        self._devices.learn(message.interface, message.member_name)
+        rung = self._devices.learn(message.interface, message.member_name)
         call = self._call_of(message)
         if call is None:
             return
@@ -379,24 +346,12 @@ class CallTracker:
         stay = call.waiting(message.at, message.unique_id, message.queue)
         if stay is None:
             return
-        talker = self._talker(message, call)
-        call.connected(message.at, stay, talker, message.dest_unique_id, message.unique_id)
-
-    def _talker(self, message: ami.AgentConnect, call: Call) -> Member:
-        """Who holds the connected channel; on a pick-up not the member that rang (Interface)."""
-        interface = message.interface or ""
-        rung = Member(interface=interface, name=message.member_name)
-        channel = message.dest_channel
         offer = call.rings.at_leg(message.dest_unique_id) or call.rings.at_member(
-            message.queue or "", interface
+            message.queue, message.interface
         )
-        if not channel or not is_leg(channel):
-            return rung  # half of a Local channel: the member's phone is behind it
-        device = device_of(channel)
-        if device in (offer.device if offer else interface, interface):
-            return rung
-        holder = self._devices.member(channel)
-        return rung if holder.interface == interface else holder
+        rung_device = offer.device if offer else message.interface
+        talker = self._devices.talker(message.dest_channel, rung, rung_device)
+        call.connected(message.at, stay, talker, message.dest_unique_id, message.unique_id)
 
     def _agent_complete(self, message: ami.AgentComplete) -> None:
         """Some come without Uniqueid, when the caller is gone already (measured)."""
@@ -408,17 +363,30 @@ class CallTracker:
         if self._seen(call, message.at) is None or call is None:
             return
         by = REASONS.get(message.reason or "", EndedBy.UNKNOWN)
-        call.completed(message.at, message.unique_id, message.dest_unique_id, message.queue, by)
+        call.talks.completed(
+            message.at, message.unique_id, message.dest_unique_id, message.queue, by
+        )
 
     # --- snapshots ---
 
     def _snapshot_began(self, message: ami.SnapshotBegan) -> None:
         if message.boot != self._book.boot:
-            self._unsettled.clear()
+            self._settling.clear()
             self._book.begin_boot(message.boot)
         held = self._snapshot.held if self._snapshot else []  # that one never came to its end
         self._snapshot = Snapshot.begin(self._book.calls.values(), [*held, *(self._unheard or ())])
         self._unheard = None
+
+    def _before_snapshot(self, message: ami.AmiMessage) -> None:
+        """What comes when it is not known any more what lives."""
+        if isinstance(message, ami.SnapshotBegan):
+            self._snapshot_began(message)
+        elif self._snapshot is not None:
+            self._in_snapshot(self._snapshot, message)
+        elif self._unheard is not None and len(self._unheard) < MOST_HELD:
+            self._unheard.append(message)
+        else:
+            self._handle(message)
 
     def _in_snapshot(self, snapshot: Snapshot, message: ami.AmiMessage) -> None:
         """Live events wait until the snapshot is whole: it says what they build on."""
@@ -431,15 +399,17 @@ class CallTracker:
             for each in others:
                 self._handle(each)
             for call in list(self._book.calls.values()):
-                self._settle_or_forget(call, message.at)
+                self._settling.look_at(call, message.at)
         elif isinstance(message, ami.LinkLost):
             self._link_lost(message)
         elif isinstance(message, ami.QueueMemberItem):
             self._queue_member(message)
-        elif not snapshot.add(message, MOST_HELD):
+        elif not snapshot.add(message):
             self._handle(message)
 
-    def _link_lost(self, _: ami.LinkLost) -> None:
+    def _link_lost(self, message: ami.LinkLost) -> None:
         """What comes next may be of another run of Asterisk: it waits for the snapshot."""
+        for call in self._book.calls.values():
+            self._seen(call, message.at)  # until now we would have heard of its end
         self._unheard = self._snapshot.held if self._snapshot else []
         self._snapshot = None

@@ -325,12 +325,14 @@ def queue_add(board: Switchboard, asked: Asked) -> Lines:
         return error(asked, "Unable to add interface: Already there")
     penalty, now = asked.get("Penalty"), int(exchange.clock())
     paused = _is_true(asked.get("Paused"))
+    reason = asked.get("Reason") if paused else ""
     member = QueueMember(
         name=asked.get("MemberName") or interface,
         interface=interface,
         state_interface=asked.get("StateInterface") or interface,
         penalty=int(penalty) if penalty.isdecimal() else 0,
         paused=paused,
+        reason=reason,
         last_pause=now if paused else 0,
         login_time=now,
     )
@@ -360,23 +362,9 @@ def queue_pause(board: Switchboard, asked: Asked) -> Lines:
     if not interface or not text:
         return error(asked, "Need 'Interface' and 'Paused' parameters.")
     wanted, paused, reason = asked.get("Queue"), _is_true(text), asked.get("Reason")
-    found = [
-        (queue, member)
-        for queue, member in exchange.memberships(interface)
-        if wanted in ("", queue.plan.name)
-    ]
-    if not found:
+    if not exchange.pause(interface, wanted, paused=paused, reason=reason):
         return error(asked, "Interface not found")
-    verb = "PAUSE" if paused else "UNPAUSE"
-    if not wanted:
-        exchange.write("NONE", "NONE", found[0][1].name, f"{verb}ALL", reason)
-    for queue, member in found:
-        member.paused, member.reason = paused, reason if paused else ""
-        if paused:
-            member.last_pause = int(exchange.clock())
-        exchange.write("NONE", queue.plan.name, member.name, verb, reason)
-        exchange.tell_member("QueueMemberPause", queue, member)
-    return success(asked, f"Interface {verb.lower()}d successfully")
+    return success(asked, f"Interface {'' if paused else 'un'}paused successfully")
 
 
 def _is_true(text: str) -> bool:

@@ -17,11 +17,13 @@ from crm_core.centre.plan import Strategy
 from telephony.demo_pbx.exchange import DeviceState, Exchange, QueueMember
 from telephony.demo_pbx.parts import Part, Script
 from telephony.demo_pbx.player import Caller, Line, Offer, Player
+from telephony.dialplan import BELT_SECONDS
 
 RETRY_SECONDS = 1.0
 """`retry` of queues.conf."""
 
 NORMAL_CLEARING = 16
+AUTO_PAUSE = "Auto-Pause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,14 @@ class Call:
     def _stop_ringing(self) -> None:
         for offer in self.line.offers:
             self._player.play(Part.NO_ANSWER, self.line, offer)
+            self._auto_pause(offer)
         self.line.offers.clear()
         self._ring_again_at = self._now() + RETRY_SECONDS
+
+    def _auto_pause(self, offer: Offer) -> None:
+        """`autopause=all`: who did not answer, or refused, is out everywhere at once."""
+        if self.line.queue.plan.missed_rings == 1:
+            self._exchange.pause(offer.interface, "", paused=True, reason=AUTO_PAUSE)
 
     def _give_up(self, cause: int | None) -> None:
         last = self.line.offers[-1] if self.line.offers else None
@@ -197,6 +205,7 @@ class Call:
         if offer is None:
             return
         self._player.play(Part.REFUSED, self.line, offer, hung_up_with=cause)
+        self._auto_pause(offer)
         self.line.offers.remove(offer)
         self._ring_again_at = self._now() + RETRY_SECONDS
 
@@ -253,5 +262,5 @@ class Call:
             for member in queue.members.values()
             if not member.paused
             and self._exchange.device(member.state_interface) is DeviceState.NOT_IN_USE
-            and now - member.last_call >= queue.plan.wrap_up_seconds
+            and now - member.last_call >= min(queue.plan.wrap_up_seconds, BELT_SECONDS)
         ]

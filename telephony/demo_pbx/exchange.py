@@ -225,6 +225,26 @@ class Exchange:
     def tell_member(self, name: str, queue: Queue, member: QueueMember) -> None:
         self.tell(self.stamped(name, "agent,all", *self.member_headers(queue, member)))
 
+    def pause(self, interface: str, queue_name: str, *, paused: bool, reason: str) -> bool:
+        """In one queue, or in all for an empty name; false: it is a member of none."""
+        found = [
+            (queue, member)
+            for queue, member in self.memberships(interface)
+            if queue_name in ("", queue.plan.name)
+        ]
+        if not found:
+            return False
+        verb = "PAUSE" if paused else "UNPAUSE"
+        if not queue_name:
+            self.write("NONE", "NONE", found[0][1].name, f"{verb}ALL", reason)
+        for queue, member in found:
+            member.paused, member.reason = paused, reason if paused else ""
+            if paused:
+                member.last_pause = int(self.clock())
+            self.write("NONE", queue.plan.name, member.name, verb, reason)
+            self.tell_member("QueueMemberPause", queue, member)
+        return True
+
     # --- folding ----------------------------------------------------------------------------------
 
     def _fold(self, event: Headers) -> None:

@@ -11,7 +11,10 @@ import pytest
 
 from crm_core import migrations
 from crm_core.settings import Settings
+from tests.agent_ui.agent_page import agent, chromium
 from tests.agent_ui.world import World, furnish, running
+
+__all__ = ["agent", "chromium"]
 
 
 @pytest.fixture(scope="session")

@@ -30,28 +30,30 @@ from agent_ui.calls.view import (
     RecordShown,
     TimelineLine,
 )
+from agent_ui.desk.own_state import AgentBadge, MissedRing, PauseChoice
 from agent_ui.desk.view import (
-    AgentBadge,
     CallBar,
     CallCard,
     Connection,
-    ContactShown,
-    CustomerShown,
     DemoPhone,
     DeskPage,
     DispositionChoice,
+    MyCall,
+    MyDay,
+    Note,
+    QueueChip,
+    ScreenPop,
+)
+from agent_ui.desk.who import (
+    ContactShown,
+    CustomerShown,
     FieldInput,
     FieldShown,
     InputKind,
     Match,
-    MyCall,
-    MyDay,
-    Note,
     PastContact,
-    QueueChip,
     Recognised,
     RepeatBadge,
-    ScreenPop,
     Who,
 )
 from agent_ui.patterns import PatternsPage
@@ -65,6 +67,8 @@ from crm_core.events import (
     Outcome,
 )
 from crm_core.ids import CallId, CustomerId
+from tests.agent_ui.customer_samples import customer_pages
+from tests.agent_ui.people_samples import people_pages
 
 NOW = datetime(2026, 11, 18, 8, 42, 7, tzinfo=UTC)
 WANG = CallId("5b1e0c7a9d3f4e628a1b7c90d2e4f611")
@@ -272,6 +276,7 @@ DAY = MyDay(
     placed=18,
     missed=1,
     talk_seconds=6348,
+    wrap_up_seconds=1131,
     calls=(
         MyCall(
             call=CallId("a" * 32),
@@ -281,6 +286,7 @@ DAY = MyDay(
             number="139****2211",
             talk_seconds=131,
             disposition="已解决",
+            note="询问上门时间，已告知配件今日到库。",
         ),
         MyCall(
             call=CallId("b" * 32),
@@ -302,13 +308,34 @@ DAY = MyDay(
     ),
 )
 
-UP = Connection(state=LinkState.UP, since=ago(300), heard_until=NOW)
+UP = Connection(
+    state=LinkState.UP, since=ago(300), heard_until=NOW, extension="8001", reachable=True
+)
 DOWN = Connection(
-    state=LinkState.DOWN, since=ago(0.4), heard_until=ago(0.4), reason="Connection refused"
+    state=LinkState.DOWN,
+    since=ago(0.4),
+    heard_until=ago(0.4),
+    reason="Connection refused",
+    extension="8001",
 )
 
+PAUSES = tuple(
+    PauseChoice(code=code, label=label, digit=digit)
+    for digit, (code, label) in enumerate(
+        [("break", "小休"), ("meal", "用餐"), ("training", "培训"), ("meeting", "会议")], start=1
+    )
+)
+
+
+def a_badge(state: AgentState, minutes: float, **more: Any) -> AgentBadge:
+    """The own state since then; a pause can be chosen unless `choices` says otherwise."""
+    return replace(
+        AgentBadge(state=state, since=ago(minutes), extension="8001", choices=PAUSES), **more
+    )
+
+
 IDLE = DeskPage(
-    badge=AgentBadge(state=AgentState.READY, since=ago(3.4), extension="8001"),
+    badge=a_badge(AgentState.READY, 3.4),
     chips=CHIPS,
     connection=UP,
     bars=(),
@@ -320,7 +347,7 @@ IDLE = DeskPage(
 
 TALKING = replace(
     IDLE,
-    badge=AgentBadge(state=AgentState.TALKING, since=ago(2.52), extension="8001"),
+    badge=a_badge(AgentState.TALKING, 2.52),
     bars=(WANG_BAR,),
     cards=(WANG_CARD,),
     day=DAY,
@@ -328,16 +355,21 @@ TALKING = replace(
 
 RINGING = replace(
     IDLE,
-    badge=AgentBadge(state=AgentState.RINGING, since=ago(0.1), extension="8001"),
+    badge=a_badge(AgentState.RINGING, 0.1),
     pops=(WANG_POP,),
     day=DAY,
 )
 
 TWO_CALLS = replace(TALKING, cards=(UNKNOWN_CARD, WANG_CARD), pops=(UNKNOWN_POP,))
 
+assert WANG_CARD.note is not None
+WRITTEN_UP = replace(
+    WANG_CARD, state=AgentState.WRAP_UP, note=replace(WANG_CARD.note, finishes=True)
+)
+
 LINK_LOST = replace(
     TALKING,
-    badge=AgentBadge(state=AgentState.UNKNOWN, since=ago(0.4), extension="8001"),
+    badge=a_badge(AgentState.UNKNOWN, 0.4, choices=()),
     chips=tuple(replace(chip, unknown=True) for chip in CHIPS),
     connection=DOWN,
     bars=(replace(WANG_BAR, unknown=True),),
@@ -376,10 +408,39 @@ DESKS = {
     ),
     "wrap-up": replace(
         TALKING,
-        badge=AgentBadge(state=AgentState.WRAP_UP, since=ago(0.5), extension="8001"),
+        badge=a_badge(AgentState.WRAP_UP, 0.2, due_at=NOW, may_extend=True),
         bars=(),
-        cards=(replace(WANG_CARD, state=AgentState.WRAP_UP),),
+        cards=(WRITTEN_UP,),
     ),
+    "wrap-up-then-pause": replace(
+        TALKING,
+        badge=a_badge(AgentState.WRAP_UP, 0.2, due_at=NOW, next_reason="用餐"),
+        bars=(),
+        cards=(WRITTEN_UP,),
+    ),
+    "after-call-pause": replace(
+        TALKING, badge=a_badge(AgentState.TALKING, 2.52, next_reason="小休")
+    ),
+    "paused": replace(
+        IDLE, badge=a_badge(AgentState.PAUSED, 12, reason_code="meal", reason="用餐"), day=DAY
+    ),
+    "paused-by-rule": replace(
+        IDLE, badge=a_badge(AgentState.PAUSED, 1, reason_code="outside", reason="outside")
+    ),
+    "missed": replace(
+        IDLE,
+        badge=a_badge(
+            AgentState.MISSED,
+            1.4,
+            choices=(),
+            missed=MissedRing(call=WANG, name="王建国", number="138****8000"),
+        ),
+        day=DAY,
+    ),
+    "missed-withheld": replace(
+        IDLE, badge=a_badge(AgentState.MISSED, 1, choices=(), missed=MissedRing(call=HIDDEN))
+    ),
+    "phone-away": replace(IDLE, connection=replace(UP, reachable=False), day=DAY),
     "link-lost": LINK_LOST,
     "demo-idle": replace(IDLE, phone=DemoPhone(extension="8001", state=AgentState.READY)),
     "demo-ringing": replace(RINGING, phone=DemoPhone(extension="8001", state=AgentState.RINGING)),
@@ -561,6 +622,9 @@ def pages() -> dict[str, tuple[str, dict[str, object]]]:
     }
     for name, desk in DESKS.items():
         shown[f"desk-{name}"] = ("desk/page.html", {"shell": a_shell(), "page": desk})
+    shown |= customer_pages()
+    shown |= people_pages()
+    shown["offline"] = ("offline.html", {"shell": anonymous})
     shown["patterns"] = ("patterns.html", {"shell": anonymous, "page": PatternsPage(at=ago(1))})
     for status in (403, 404, 409, 422, 429, 500, 503):
         page = ErrorPage(status=status, request_id="7f3a91" if status == 500 else None)

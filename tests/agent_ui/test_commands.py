@@ -189,7 +189,14 @@ async def test_a_password_that_cannot_be_taken_says_why(world: World, problem: s
 async def test_an_outbound_call_has_a_bar_and_can_be_hung_up(world: World) -> None:
     from datetime import UTC, datetime
 
-    from crm_core.events import CallPlaced, CallStarted, Member
+    from crm_core.events import (
+        CallAnswered,
+        CallPlaced,
+        CallStarted,
+        ConversationEnded,
+        EndedBy,
+        Member,
+    )
     from crm_core.ids import call_id
     from tests.agent_ui.world import BOOT, DIGITS, PBX
 
@@ -208,3 +215,18 @@ async def test_an_outbound_call_has_a_bar_and_can_be_hung_up(world: World) -> No
     assert "张三" in desk
     assert DIGITS not in desk
     assert (await browser.post(f"/calls/{call}/hang-up")).status_code == 204
+    assert len(world.hung_up) == 1
+    # Answered and handed on to a colleague: it is no longer hers to end, though she dialled it.
+    other = Member(interface="PJSIP/8002", name="1002")
+    for talker, leg in ((member, "out.1"), (other, "out.3")):
+        world.bus.publish(
+            CallAnswered(at=now, pbx=PBX, call=call, queue_pass=None, member=talker, leg=leg)
+        )
+    world.bus.publish(
+        ConversationEnded(
+            at=now, pbx=PBX, call=call, queue_pass=None, member=member,
+            ended_by=EndedBy.TRANSFER, leg="out.1",
+        )
+    )  # fmt: skip
+    assert (await browser.post(f"/calls/{call}/hang-up")).status_code == 404
+    assert len(world.hung_up) == 1

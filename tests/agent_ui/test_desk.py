@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.agent_ui.world import World
 
 
@@ -106,3 +108,28 @@ async def test_every_answered_call_keeps_its_card_until_the_note_is_submitted(wo
     ]
     other = await world.at_desk("zhaolei", "8002")
     assert cards_on((await other.get("/desk")).text) == []
+
+
+@pytest.mark.parametrize(("lang", "says"), [("zh-CN", "请用话机接听"), ("en", "at your phone")])
+async def test_the_page_for_when_the_server_is_away_is_nobodys(
+    world: World, lang: str, says: str
+) -> None:
+    browser = await world.at_desk("limin", "8001")
+    token = browser.csrf
+    kept = await browser.get(f"/offline/{lang}?any-release")
+    assert kept.status_code == 200
+    assert f'lang="{lang}"' in kept.text
+    assert says in kept.text
+    assert "李敏" not in kept.text
+    assert token
+    assert token not in kept.text
+    assert (await world.browser().get("/offline/fr")).status_code == 404
+
+
+async def test_the_worker_that_keeps_it_may_answer_for_every_page_and_is_never_stale(
+    world: World,
+) -> None:
+    worker = await world.browser().get("/offline-worker.js")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert worker.headers["cache-control"] == "no-cache"
+    assert 'mode === "navigate"' in worker.text

@@ -85,11 +85,22 @@ def path_of(route: Declared) -> str:
         .replace("{customer_id}", "1")
         .replace("{release}", "0")
         .replace("{name:path}", "css/desk.css")
+        # Nobody's: the visitors behind them must find everybody as they are.
+        .replace("{user_id}", "999999")
+        .replace("{pbx}/{extension}", "main/none")
+        .replace("{token}", "no-such-link")
     )
 
 
 SHUT = (401, 403)
-ENDS_SESSIONS = ("/sign-out", "/sign-in", "/password", "/language")
+ENDS_SESSIONS = (
+    "/sign-out",
+    "/sign-in",
+    "/set-up/{token}",
+    "/password",
+    "/language",
+    "/account/sign-out-elsewhere",
+)
 """Public or own things that would change the visitors for the routes behind them: tested elsewhere."""
 
 

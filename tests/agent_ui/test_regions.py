@@ -18,16 +18,20 @@ from agent_ui.live.regions import (
 from agent_ui.rendering import HERE
 from crm_core import events
 from crm_core.events import (
+    AgentState,
+    AgentStateChanged,
     CallAnswered,
     CallOffered,
     CallQueued,
+    DeviceSeen,
     FeedHeard,
     LinkChanged,
     LinkState,
     Member,
     OfferEnded,
+    StateSource,
 )
-from crm_core.ids import CallId, PbxId, QueuePassKey
+from crm_core.ids import CallId, PbxId, QueuePassKey, UserId
 from tests.agent_ui.samples import NOW
 
 PBX = PbxId("east")
@@ -57,6 +61,28 @@ def test_somebody_who_waits_touches_the_queue_chips_only() -> None:
 
 def test_a_lost_link_touches_everything() -> None:
     assert regions_changed_by(LinkChanged(at=NOW, pbx=PBX, state=LinkState.DOWN)) == EVERY_REGION
+
+
+def a_state(state: AgentState) -> AgentStateChanged:
+    return AgentStateChanged(
+        at=NOW,
+        pbx=PBX,
+        user=UserId(1),
+        agent_number="1021",
+        interface="PJSIP/8001",
+        state=state,
+        source=StateSource.CALL,
+    )
+
+
+def test_a_state_touches_the_header_and_the_card_that_says_whether_its_wrap_up_runs() -> None:
+    assert regions_changed_by(a_state(AgentState.WRAP_UP)) == {Region.AGENT_STATE, Region.CARDS}
+    assert regions_changed_by(a_state(AgentState.RINGING)) == {Region.AGENT_STATE}
+
+
+def test_a_phone_touches_the_lights_only() -> None:
+    seen = DeviceSeen(at=NOW, pbx=PBX, interface="PJSIP/8001", reachable=False)
+    assert regions_changed_by(seen) == {Region.CONNECTION}
 
 
 def test_a_heartbeat_of_a_feed_touches_nothing() -> None:

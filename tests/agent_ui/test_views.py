@@ -11,17 +11,8 @@ from hypothesis import strategies as st
 
 from agent_ui.auth_view import Device, in_order
 from agent_ui.calls.view import OFFER_ENDS, PASS_ENDS, TALK_ENDS, Names, told
-from agent_ui.desk.view import (
-    FieldShown,
-    Party,
-    agent_badge,
-    call_bars,
-    connection,
-    excerpt,
-    ordered,
-    queue_chips,
-    shown_fields,
-)
+from agent_ui.desk.view import Party, call_bars, connection, ordered, queue_chips
+from agent_ui.desk.who import FieldShown, excerpt, shown_fields
 from agent_ui.words import CONFIDENCES, DIRECTIONS, ENDED_BY, LINKS, OUTCOMES, RESULTS, STATES
 from crm_core.call_log.records import Confidence
 from crm_core.events import (
@@ -35,6 +26,7 @@ from crm_core.events import (
     CallQueued,
     CallStarted,
     ConversationEnded,
+    DeviceSeen,
     Direction,
     EndedBy,
     Event,
@@ -133,19 +125,9 @@ def nobody(_: object) -> Party:
 # --- the desk -------------------------------------------------------------------------------------
 
 
-def test_the_badge_shows_the_state_and_since_when() -> None:
-    board = a_board(*an_inbound_call()[:7])
-    badge = agent_badge(board, board.agents[UserId(1)])
-    assert (badge.state, badge.extension) == (AgentState.TALKING, "8001")
-    assert badge.since == NOW + timedelta(seconds=20)
-
-
-def test_while_the_link_is_away_the_state_is_unknown_since_it_was_lost() -> None:
+def test_while_the_link_is_away_counts_and_calls_are_unknown() -> None:
     board = a_board(*an_inbound_call()[:7])
     board.feed(LinkChanged(**at(30), state=LinkState.DOWN))  # type: ignore[arg-type]
-    badge = agent_badge(board, board.agents[UserId(1)])
-    assert badge.state is AgentState.UNKNOWN
-    assert badge.since == NOW + timedelta(seconds=30)
     assert all(chip.unknown for chip in queue_chips(board, board.agents[UserId(1)], {}))
     bars = call_bars(board, board.agents[UserId(1)], nobody)
     assert [bar.unknown for bar in bars] == [True]
@@ -190,7 +172,22 @@ def test_a_placed_call_has_a_bar_that_rings_until_it_is_answered() -> None:
 
 
 def test_a_pbx_that_was_never_reached_is_down() -> None:
-    assert connection(None, NOW).state is LinkState.DOWN
+    board = a_board()
+    del board.links[PBX]
+    assert connection(board, board.agents[UserId(1)], NOW).state is LinkState.DOWN
+
+
+def test_the_own_phone_is_there_or_away_and_unknown_while_nobody_can_tell() -> None:
+    board = a_board()
+    me = board.agents[UserId(1)]
+    assert connection(board, me, NOW).reachable is None
+    for reachable in (True, False):
+        board.feed(DeviceSeen(**at(1), interface="PJSIP/8001", reachable=reachable))  # type: ignore[arg-type]
+        assert connection(board, me, NOW).reachable is reachable
+    board.feed(DeviceSeen(**at(2), interface="PJSIP/8002", reachable=True))  # type: ignore[arg-type]
+    assert connection(board, me, NOW).reachable is False
+    board.feed(LinkChanged(**at(3), state=LinkState.DOWN))  # type: ignore[arg-type]
+    assert connection(board, me, NOW).reachable is None
 
 
 def test_tabs_stand_with_living_calls_first_and_then_the_newest_that_waits_for_its_note() -> None:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -30,11 +30,14 @@ from crm_core.access.sessions import hash_of
 from crm_core.access.tokens import create_token
 from crm_core.access.users import disable
 from crm_core.access.viewer import viewer_of_user
-from crm_core.bus import MemoryBus
+from crm_core.agents.states import AgentStates
+from crm_core.bus import Envelope, MemoryBus
+from crm_core.centre.plan import QueuePlan, SwitchPlan
 from crm_core.centre.setup import import_setup
-from crm_core.commands import Done, HangUp
+from crm_core.commands import ChooseState, Done, ExtendWrapUp, HangUp
 from crm_core.customers.edit import create_customer
 from crm_core.db import engine_of, transaction
+from crm_core.errors import ZuoxiError
 from crm_core.events import (
     AttemptResult,
     CallAnswered,
@@ -43,14 +46,17 @@ from crm_core.events import (
     CallQueued,
     CallStarted,
     ConversationEnded,
+    DeviceSeen,
     Direction,
     EndedBy,
+    Event,
     LegParty,
     LegStarted,
     LinkChanged,
     LinkState,
     Member,
     OfferEnded,
+    Tick,
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, call_id
 from crm_core.live_board.board import LiveBoard
@@ -97,6 +103,12 @@ customer_fields:
   - {{key: contract, zh: 合同号, en: Contract, kind: text}}
   - {{key: risk, zh: 风险等级, en: Risk, kind: text, read_roles: [supervisor]}}
 """
+
+QUEUES = (
+    QueuePlan(name="support", title="报修", wrap_up_seconds=30),
+    QueuePlan(name="members", title="会员服务", wrap_up_seconds=30),
+)
+"""What the machine of the states knows of `SETUP`."""
 
 HIDDEN = "CANARY-RISK-7f3a"
 """The value of a custom field that agents may not read."""
@@ -240,7 +252,11 @@ class World:
     board: LiveBoard
     core: CrmCore
     ui: AgentUi
+    states: AgentStates
+    """The machine that telephony runs beside AMI; here nobody is paused for it."""
     hung_up: list[HangUp] = field(default_factory=list)
+    silent: bool = False
+    """Asterisk's side answers no command about states."""
     _numbers: Any = field(default_factory=lambda: count(1))
     _closing: list[Any] = field(default_factory=list)
 
@@ -317,6 +333,41 @@ class World:
 
     def link(self, state: LinkState = LinkState.UP) -> None:
         self.bus.publish(LinkChanged(at=datetime.now(UTC), pbx=PBX, state=state))
+
+    def phone(self, extension: str, *, reachable: bool) -> None:
+        self.bus.publish(
+            DeviceSeen(
+                at=datetime.now(UTC),
+                pbx=PBX,
+                interface=f"PJSIP/{extension}",
+                reachable=reachable,
+            )
+        )
+
+    def time_passes(self, seconds: float) -> None:
+        """For the machine of the states: wrap-ups that are due by then end."""
+        self.tell(
+            self.states.feed(Tick(at=datetime.now(UTC) + timedelta(seconds=seconds), pbx=PBX))
+        )
+
+    def tell(self, told: Iterable[object]) -> None:
+        for each in told:
+            if isinstance(each, Event):
+                self.bus.publish(each)
+
+    async def choose(self, command: ChooseState | ExtendWrapUp) -> Done | None:
+        """What telephony answers."""
+        if self.silent:
+            return None
+        now = datetime.now(UTC)
+        try:
+            if isinstance(command, ChooseState):
+                self.tell(self.states.choose(command, now))
+            else:
+                self.tell(self.states.extend(command, now))
+        except ZuoxiError as wrong:
+            return Done(refused=wrong.detail)
+        return Done()
 
     def caller_queues(
         self,
@@ -400,7 +451,6 @@ class World:
         )
 
     def answers(self, ring: Ringing) -> None:
-        self.ring_ends(ring, AttemptResult.ANSWERED)
         self.bus.publish(
             CallAnswered(
                 at=datetime.now(UTC),
@@ -447,14 +497,24 @@ async def running(settings: Settings) -> AsyncIterator[World]:
     core = CrmCore(bus, engine, settings)
     await core.start()
     ui = AgentUi(settings=settings, bus=bus, engine=engine, board=board, core=core)
-    world = World(settings=settings, engine=engine, bus=bus, board=board, core=core, ui=ui)
+    states = AgentStates(pbx=PBX)
+    states.know(SwitchPlan(queues=QUEUES, hotlines=(), seats=()))
+    world = World(
+        settings=settings, engine=engine, bus=bus, board=board, core=core, ui=ui, states=states
+    )
 
     async def hang_up(command: HangUp) -> Done:
         world.hung_up.append(command)
         return Done()
 
+    def follows(envelope: Envelope) -> None:
+        world.tell(states.feed(envelope.event))
+
     bus.answer(HangUp, hang_up)
+    bus.answer(ChooseState, world.choose)
+    bus.answer(ExtendWrapUp, world.choose)
     await ui.start()
+    bus.subscribe(follows)
     world.link()
     try:
         yield world

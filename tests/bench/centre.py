@@ -56,18 +56,18 @@ def former_call(customer: int, nth: int) -> str:
     return blake2b(f"bench {customer} {nth}".encode(), digest_size=16).hexdigest()
 
 
-def agents() -> list[Agent]:
+def agents(count: int = AGENTS) -> list[Agent]:
     """Everybody who takes calls."""
     return [
         Agent(b"%d" % (6000 + n), b"%d" % (1000 + n), b"queue%02d" % (n // AGENTS_OF_A_QUEUE))
-        for n in range(AGENTS)
+        for n in range(count)
     ]
 
 
-def make(folder: Path) -> Centre:
-    """A fresh one in `folder`."""
-    tokens = [f"{PREFIX}bench-{n:04d}-{blake2b(b'%d' % n).hexdigest()[:24]}" for n in range(AGENTS)]
-    centre = Centre(database=folder / "zuoxi.db", agents=agents(), tokens=tokens)
+def make(folder: Path, count: int = AGENTS) -> Centre:
+    """A fresh one in `folder`, with so many agents."""
+    tokens = [f"{PREFIX}bench-{n:04d}-{blake2b(b'%d' % n).hexdigest()[:24]}" for n in range(count)]
+    centre = Centre(database=folder / "zuoxi.db", agents=agents(count), tokens=tokens)
     asyncio.run(_fill(centre))
     return centre
 
@@ -79,7 +79,7 @@ async def _fill(centre: Centre) -> None:
         async with transaction(engine) as connection:
             now = datetime.now(UTC)
             await _fill_centre(connection, centre, now)
-            await _fill_customers(connection, now)
+            await _fill_customers(connection, now, len(centre.agents))
     finally:
         await engine.dispose()
 
@@ -105,7 +105,7 @@ async def _fill_centre(connection: AsyncConnection, centre: Centre, now: datetim
         [
             {"pbx": PBX, "number": f"400{n}", "name": f"热线 {n}", "project_id": 1, "queue_id": n,
              "greeting": "您好，很高兴为您服务"}
-            for n in range(1, 6)
+            for n in range(1, min(6, len(queues) + 1))
         ],
     )  # fmt: skip
     people, seats, held, tokens = [], [], [], []
@@ -119,18 +119,19 @@ async def _fill_centre(connection: AsyncConnection, centre: Centre, now: datetim
         tokens.append({"name": number, "token_hash": hash_of(centre.tokens[n]), "role_id": role,
                        "user_id": n + 1, "created_at": now})  # fmt: skip
     await _rows(connection, User, people)
-    await _rows(connection, UserRole, [{"user_id": n + 1, "role_id": role} for n in range(AGENTS)])
+    everybody = range(len(centre.agents))
+    await _rows(connection, UserRole, [{"user_id": n + 1, "role_id": role} for n in everybody])
     await _rows(
         connection,
         UserQueue,
-        [{"user_id": n + 1, "queue_id": n // AGENTS_OF_A_QUEUE + 1} for n in range(AGENTS)],
+        [{"user_id": n + 1, "queue_id": n // AGENTS_OF_A_QUEUE + 1} for n in everybody],
     )
     await _rows(connection, Seat, seats)
     await _rows(connection, SeatHolding, held)
     await _rows(connection, Token, tokens)
 
 
-async def _fill_customers(connection: AsyncConnection, now: datetime) -> None:
+async def _fill_customers(connection: AsyncConnection, now: datetime, agents: int) -> None:
     await _rows(
         connection,
         Disposition,
@@ -150,7 +151,7 @@ async def _fill_customers(connection: AsyncConnection, now: datetime) -> None:
                         "raw": raw})  # fmt: skip
         for nth in range(CALLS_EACH):
             call, at = former_call(place, nth), now - LAST_CALL_AGO - timedelta(days=nth)
-            user = (place + nth) % AGENTS
+            user = (place + nth) % agents
             calls.append({"call_id": call, "pbx": PBX, "direction": "inbound", "project_id": 1,
                           "called_number": "4001", "caller_number": number,
                           "caller_number_raw": raw, "customer_number": number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tests.bench.frames import CLOSE, END_OF_HEAD, PING, PONG, Frames, client_frame, request
 from tests.bench.loop import Loop
@@ -28,6 +28,7 @@ class Client:
         """Why the server closed it."""
         self._head = b""
         self._frames = Frames()
+        self._came: list[tuple[float, bytes]] = []
         loop.read(self.sock, self._read_head)
         self.sock.send(request(path, port, token))
 
@@ -55,8 +56,14 @@ class Client:
             self.closed = True
             self._loop.leave(self.sock)
 
-    def frames(self) -> Iterator[tuple[float, bytes]]:
-        """(when, payload) of each frame since the last time; pings are answered here."""
+    def frames(self) -> list[tuple[float, bytes]]:
+        """(when, payload) of each frame since the last time."""
+        self.answer_pings()
+        came, self._came = self._came, []
+        return came
+
+    def answer_pings(self) -> None:
+        """Read what has come. A server cuts who does not answer within 20 s."""
         pieces, self.pieces = self.pieces, []
         for at, piece in pieces:
             for opcode, payload in self._frames.feed(piece):
@@ -65,7 +72,7 @@ class Client:
                 elif opcode == CLOSE:
                     self.farewell = f"{int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}"
                 else:
-                    yield at, payload
+                    self._came.append((at, payload))
 
     def close(self) -> None:
         if not self.closed:

@@ -27,8 +27,8 @@ from crm_core.commands import FeedPosition, KnownBoots, OpenCalls
 from crm_core.events import Event, FeedHeard, LinkChanged
 from crm_core.ids import BootId, PbxId
 from crm_core.settings import pbx_url
-from telephony.ami import messages as ami
 from telephony.ami.link import Patience
+from telephony.ami.reading import Reader
 from telephony.calls.tracker import CallTracker
 from telephony.commands import Commands
 from telephony.members import MemberBook
@@ -65,9 +65,9 @@ class Stream:
 def _facts_of(data: bytes) -> int:
     """How many facts the stream tells: the oracle."""
     tracker, members = CallTracker(_PBX, BootId("b0"), (), OUR_CONTEXTS), MemberBook(_PBX)
-    facts = 0
+    reader, facts = Reader(), 0
     for raw in data.split(b"\r\n\r\n"):
-        message = ami.parse(raw, STARTED_AT)
+        message = reader.read(raw, STARTED_AT)
         if message is not None:
             facts += len(members.feed(message)) + len(tracker.feed(message))
     return facts

@@ -54,16 +54,23 @@ class Variant:
     """A server that turns AgentCalled into pops, with its own PBX and its own sockets."""
 
     name: str
+    pings_its_pbx = True
 
     def __init__(self, loop: Loop, pbx: Pbx, child: Child) -> None:
         self.loop, self.pbx, self.child = loop, pbx, child
         self.clients: list[Client] = []
 
-    def play(self, traffic: Traffic, seconds: float, load: OtherLoad) -> Round:
+    def play(
+        self,
+        traffic: Traffic,
+        seconds: float,
+        load: OtherLoad,
+        calls_per_second: float = CALLS_PER_SECOND,
+    ) -> Round:
         """One round; nothing is judged before its last frame has come."""
         begins = time.time() + 0.5
         began = time.perf_counter() + 0.5
-        sent = traffic.round(CALLS_PER_SECOND, seconds, begins)
+        sent = traffic.round(calls_per_second, seconds, begins)
         gc.collect()
         gc.disable()
         cpu = self.child.cpu_seconds()
@@ -80,13 +87,31 @@ class Variant:
     def judge(self, written: Written, done: Round) -> None:
         raise NotImplementedError
 
+    def wake(self) -> None:
+        """What was due while it slept is done before it is measured."""
+        self.child.wake()
+        self.rest(0.5)
+
+    def rest(self, seconds: float) -> None:
+        """Serve without being measured: pings are answered as they come."""
+        until = time.perf_counter() + seconds
+        while (left := until - time.perf_counter()) > 0:
+            self.loop.rest(min(left, 0.05))
+            for client in self.clients:
+                client.answer_pings()
+
     def fall_asleep(self) -> None:
         """Between its rounds it must not take part; but not while it waits for a Pong."""
-        pinged = self.pbx.pinged_at
-        with contextlib.suppress(TimeoutError):
-            self.loop.wait("a ping", lambda: self.pbx.pinged_at > pinged, 2.0)
-        self.loop.rest(0.05)
+        pinged, until = self.pbx.pinged_at, time.perf_counter() + 2.0
+        while self.pings_its_pbx and self.pbx.pinged_at == pinged and time.perf_counter() < until:
+            self.rest(0.05)
+        self.rest(0.05)
         self.child.sleep()
+
+    def breathe(self) -> None:
+        """Wake for a moment, so that no sleep outlasts the 20 s after which a silent side is cut."""
+        self.wake()
+        self.fall_asleep()
 
 
 def matched(
@@ -110,6 +135,7 @@ class Raw(Variant):
     """The reference."""
 
     name = "raw relay"
+    pings_its_pbx = False
 
     def judge(self, written: Written, done: Round) -> None:
         popped: dict[tuple[str, int], list[float]] = {}
@@ -311,6 +337,6 @@ def median_of(rounds: Sequence[Round], what: Callable[[Round], float]) -> float:
     return median(what(each) for each in rounds)
 
 
-def a_centre(folder: Path) -> Centre:
+def a_centre(folder: Path, agents: int = AGENTS) -> Centre:
     folder.mkdir(parents=True, exist_ok=True)
-    return centre.make(folder)
+    return centre.make(folder, agents)

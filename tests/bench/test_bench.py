@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench import figures, report
+from tests.bench.__main__ import Bench
 from tests.bench.centre import agents
+from tests.bench.clients import Client
 from tests.bench.figures import Figure, Ratio, percentile, spread
-from tests.bench.frames import TEXT, Frames, client_frame, server_frame
+from tests.bench.frames import PONG, TEXT, Frames, client_frame, server_frame
 from tests.bench.loop import Loop
-from tests.bench.pop import Round, Zuoxi, matched
+from tests.bench.pop import SETTLE_SECONDS, Round, Variant, Zuoxi, matched
+from tests.bench.processes import OtherLoad
 from tests.bench.raw_relay import Relay
 from tests.bench.traffic import MIX, RECORDED_CALLER, Ring, Traffic, story
 
@@ -173,6 +178,58 @@ def test_the_loop_returns_at_its_appointment() -> None:
     due = time.perf_counter() + 0.02
     Loop().turn(due)
     assert time.perf_counter() >= due
+
+
+def test_a_client_answers_pings_whether_or_not_it_is_measured() -> None:
+    loop, server = Loop(), socket.create_server(("127.0.0.1", 0))
+    client = Client(loop, server.getsockname()[1], "/", "")
+    other, _ = server.accept()
+    other.settimeout(5)
+    other.recv(65536)  # the handshake
+    other.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    loop.wait("the handshake", lambda: client.is_open, 5)
+    other.sendall(b"\x89\x02hi" + server_frame(b"first") + b"\x89\x03you")
+    loop.wait("the frames", lambda: bool(client.pieces), 5)
+    client.answer_pings()
+    assert other.recv(65536) == client_frame(PONG, b"hi") + client_frame(PONG, b"you")
+    assert [payload for _, payload in client.frames()] == [b"first"]
+    assert client.frames() == []
+    for each in (other, server, client):
+        each.close()
+
+
+class Sleeper(Variant):
+    """A variant whose rounds take no time but on the clock that it shares with the other."""
+
+    clock = 0.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.child = self.pbx = self.loop = cast("Any", None)
+        self.clients = []
+        self.awake_at = Sleeper.clock
+        self.longest_sleep = 0.0
+
+    def wake(self) -> None:
+        self.longest_sleep = max(self.longest_sleep, Sleeper.clock - self.awake_at)
+        Sleeper.clock += 0.5
+
+    def play(self, traffic: Traffic, seconds: float, load: OtherLoad) -> Round:
+        Sleeper.clock += 0.5 + seconds + SETTLE_SECONDS
+        return Round([0.1] * 1_000, [0.1] * 5_000, wrong=["no figures, please"], calls=1)
+
+    def fall_asleep(self) -> None:
+        Sleeper.clock += 1.5  # about what the link's next ping takes
+        self.awake_at = Sleeper.clock
+
+
+def test_no_variant_sleeps_so_long_that_its_sockets_are_cut(tmp_path: Path) -> None:
+    """uvicorn cuts who has not answered a ping for 20 s, its own sleep included."""
+    ours, raw = Sleeper("ours"), Sleeper("raw")
+    traffic = Traffic(agents(), 1, EPOCH)
+    Bench(tmp_path)._rounds(ours, traffic, raw, traffic)
+    assert 10 < ours.longest_sleep < 18
+    assert 10 < raw.longest_sleep < 18
 
 
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ class Traffic:
     """Calls without end, from one seed: the same seed makes the same traffic."""
 
     def __init__(self, agents: Sequence[Agent], seed: int, epoch: int) -> None:
-        self._agents, self._random, self._epoch = agents, random.Random(seed), epoch
+        self.agents = self._agents = agents
+        self._random, self._epoch = random.Random(seed), epoch
         self._serial = self._unknown = 0
         self._next_agent = 0
         names = [name for name, times in MIX for _ in range(times)]

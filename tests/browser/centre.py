@@ -17,6 +17,7 @@ from tests.harness import Product
 from tests.lab.asterisk import Laboratory
 
 PASSWORD = "a-password-of-the-laboratory"
+SECRET = "a-secret-of-the-laboratory-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,13 @@ ZHAOLEI = Person(
 )
 WANGFANG = Person(name="wangfang", full_name="王芳", number="2001", role="supervisor")
 ADMIN = Person(name="admin", full_name="管理员", number="9001", role="admin")
+EMPTY_SEAT = "8301"
+"""A seat whose phone registers, and does not: nobody has put one there."""
 PEOPLE = (LIMIN, ZHANGWEI, ZHAOLEI, WANGFANG, ADMIN)
 
 QUEUES = (
     QueuePlan(name="support", title="售后", ring_seconds=30, wrap_up_seconds=0),
-    QueuePlan(name="vip", title="VIP", ring_seconds=30, wrap_up_seconds=0),
+    QueuePlan(name="vip", title="VIP", ring_seconds=10, wrap_up_seconds=60),
     QueuePlan(
         name="pair", title="销售", strategy=Strategy.RINGALL, ring_seconds=30, wrap_up_seconds=0
     ),
@@ -92,13 +95,16 @@ def a_plan(lab: Laboratory) -> SwitchPlan:
     return SwitchPlan(
         queues=QUEUES,
         hotlines=tuple(HotlinePlan(number=n, queue=queue) for n, (queue, _, _) in HOTLINES.items()),
-        seats=tuple(
-            SeatPlan(
-                extension=person.extension,
-                interface=f"PJSIP/{person.extension}",
-                contact=f"sip:{person.extension}@127.0.0.1:{lab.ports.phones[person.group]}",
-            )
-            for person in agents
+        seats=(
+            *(
+                SeatPlan(
+                    extension=person.extension,
+                    interface=f"PJSIP/{person.extension}",
+                    contact=f"sip:{person.extension}@127.0.0.1:{lab.ports.phones[person.group]}",
+                )
+                for person in agents
+            ),
+            SeatPlan(extension=EMPTY_SEAT, interface=f"PJSIP/{EMPTY_SEAT}", secret=SECRET),
         ),
     )
 
@@ -128,7 +134,8 @@ def a_setup() -> str:
             {"extension": person.extension, "contact": f"sip:{person.extension}@127.0.0.1"}
             for person in PEOPLE
             if person.extension
-        ],
+        ]
+        + [{"extension": EMPTY_SEAT, "secret": SECRET}],
         "people": [_person(person) for person in PEOPLE],
         "customer_fields": [
             {"key": "device", "zh": "设备", "en": "Device", "kind": "text"},

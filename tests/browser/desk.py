@@ -157,6 +157,7 @@ def a_browser_of(
         color_scheme=theme,
         reduced_motion="reduce",
     )
+    context.grant_permissions(["notifications"], origin=product.url)
     context.add_init_script(WITNESS)
     desk = Desk(context=context, page=context.new_page(), product=product)
     desk.listen()

@@ -17,11 +17,13 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.centre import (
+    EMPTY_SEAT,
     KNOWN,
     LIMIN,
     SUPPORT,
     VIP,
     WANGFANG,
+    ZHANGWEI,
     ZHAOLEI,
     furnish,
     put_on,
@@ -59,7 +61,13 @@ def main() -> None:
                     executable_path=CHROMIUM, args=[*FLAGS, SOUND]
                 ) as browser,
             ):
-                for take_some in (take_sign_in, take_lists, take_desk):
+                for take_some in (
+                    take_sign_in,
+                    take_lists,
+                    take_desk,
+                    take_states,
+                    take_mishaps,
+                ):
                     with a_browser_of(browser, product) as desk:
                         take_some(desk, lab)
                         if desk.complaints:
@@ -115,6 +123,68 @@ def take_desk(desk: Desk, lab: Laboratory) -> None:
             take(desk.page, "desk-linklost", lambda: expect(desk.strip).not_to_have_text(""))
 
 
+def take_states(desk: Desk, lab: Laboratory) -> None:
+    """What the header says of the own state: a pause, one to come, wrap-up, a missed call."""
+    page, follows = desk.page, desk.page.locator(".state-next")
+    lab.start()
+    goes_in(desk, LIMIN)
+    desk.is_ready()
+    while desk.card.count():
+        desk.submits()
+    page.keyboard.press("Alt+p")
+    page.keyboard.press("2")
+    expect(desk.state).to_contain_text("用餐")
+    take(page, "desk-paused")
+    page.keyboard.press("Alt+r")
+    desk.is_ready()
+    with phones(lab, PhoneBehaviour(answer_after_ms=200)), a_call(lab, VIP):
+        expect(desk.note).to_be_visible()
+        page.keyboard.press("Alt+p")
+        page.keyboard.press("1")
+        expect(follows).to_be_visible()
+        take(page, "desk-then-pause", lambda: expect(follows).to_be_visible())
+        page.keyboard.press("Alt+r")
+        expect(follows).to_have_count(0)
+        desk.note.fill("设备运行正常，下次保养约在12月中旬。")
+        page.keyboard.press("Alt+q")
+        is_in(desk, "wrap_up")
+        take(page, "desk-wrap-up", lambda: is_in(desk, "wrap_up"))
+    desk.submits()
+    desk.is_ready()
+    with (
+        phones(lab, PhoneBehaviour(answer_after_ms=None)),
+        a_call(lab, VIP, patience_ms=30_000),
+    ):
+        is_in(desk, "missed")
+        take(page, "desk-missed", lambda: is_in(desk, "missed"))
+    page.keyboard.press("Alt+r")
+    desk.is_ready()
+
+
+def take_mishaps(desk: Desk, _: Laboratory) -> None:
+    """A phone that is not there, a page that is not there."""
+    page = desk.page
+    goes_in(desk, ZHANGWEI)
+    page.get_by_label(EMPTY_SEAT).check()
+    page.get_by_role("button", name="签入").click()
+    away = page.locator('#connection[data-phone="down"]')
+    expect(away).to_be_visible(timeout=15_000)
+    take(page, "desk-phone-away", lambda: expect(away).to_be_visible())
+    for language in LANGUAGES:
+        page.goto(f"{desk.product.url}/desk")
+        speaks(page, language)
+        page.goto(f"{desk.product.url}/no-such-page")
+        for theme in THEMES:
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.reload()
+            page.screenshot(path=FOLDER / f"error-404-{language}-{theme}.png")
+    desk.complaints.clear()  # a browser calls every answer of 404 an error
+
+
+def is_in(desk: Desk, state: str) -> None:
+    expect(desk.state).to_have_attribute("data-state", state, timeout=20_000)
+
+
 @contextmanager
 def a_call(lab: Laboratory, hotline: str, patience_ms: int | None = None) -> Iterator[Sipp]:
     behaviour = CallerBehaviour(talk_ms=None, patience_ms=patience_ms)
@@ -125,9 +195,7 @@ def a_call(lab: Laboratory, hotline: str, patience_ms: int | None = None) -> Ite
 def take(page: Page, name: str, ready: object = None) -> None:
     """The page as it is, in both languages and themes."""
     for language in LANGUAGES:
-        if page.locator("html").get_attribute("lang") != language.replace("_", "-"):
-            page.get_by_role("button", name=SWITCH[language]).click()
-            expect(page.locator("html")).to_have_attribute("lang", language.replace("_", "-"))
+        speaks(page, language)
         for theme in THEMES:
             page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
             page.reload()  # Chromium redraws only a part of light-dark() when the theme changes
@@ -137,8 +205,13 @@ def take(page: Page, name: str, ready: object = None) -> None:
                 ready()
             page.screenshot(path=FOLDER / f"{name}-{language}-{theme}.png")
     page.emulate_media(color_scheme="light")
-    page.get_by_role("button", name=SWITCH["zh_CN"]).click()
-    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    speaks(page, "zh_CN")
+
+
+def speaks(page: Page, language: str) -> None:
+    if page.locator("html").get_attribute("lang") != language.replace("_", "-"):
+        page.get_by_role("button", name=SWITCH[language]).click()
+        expect(page.locator("html")).to_have_attribute("lang", language.replace("_", "-"))
 
 
 if __name__ == "__main__":

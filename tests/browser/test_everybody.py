@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.centre import KNOWN, WANGFANG, ZHAOLEI
+from tests.browser.centre import EMPTY_SEAT, KNOWN, VIP, WANGFANG, ZHANGWEI, ZHAOLEI
 from tests.browser.conftest import Floor
 from tests.browser.desk import Desk, a_browser_of, goes_in
 from tests.lab.scenarios import PhoneBehaviour
@@ -63,6 +63,44 @@ def test_the_desk_idle_ringing_and_on_a_call(floor: Floor, limin: Desk) -> None:
         assert looked_over(limin.page) == []
         expect(limin.bar).to_be_visible()
         limin.page.keyboard.press("Alt+q")
+
+
+def test_the_desk_paused_in_wrap_up_and_after_a_missed_ring(floor: Floor, limin: Desk) -> None:
+    def is_in(state: str) -> None:
+        expect(limin.state).to_have_attribute("data-state", state, timeout=20_000)
+
+    limin.page.keyboard.press("Alt+p")
+    limin.page.keyboard.press("2")
+    is_in("paused")
+    assert looked_over(limin.page) == []
+    limin.page.keyboard.press("Alt+r")
+    limin.is_ready()
+    with phones(floor.lab, PhoneBehaviour(answer_after_ms=100)), floor.a_call(KNOWN, VIP):
+        expect(limin.note).to_be_visible()
+    is_in("wrap_up")
+    assert looked_over(limin.page) == []
+    limin.submits()
+    limin.is_ready()
+    with (
+        phones(floor.lab, PhoneBehaviour(answer_after_ms=None)),
+        floor.a_call(KNOWN, VIP, patience_ms=15_000),
+    ):
+        is_in("missed")
+        expect(limin.state).to_contain_text("王建国")
+    assert looked_over(limin.page) == []
+    limin.page.keyboard.press("Alt+r")
+    limin.is_ready()
+
+
+def test_the_desk_of_a_phone_that_is_not_there(floor: Floor) -> None:
+    with a_browser_of(floor.browser, floor.product) as desk:
+        goes_in(desk, ZHANGWEI)
+        desk.page.get_by_label(EMPTY_SEAT).check()
+        desk.page.get_by_role("button", name="签入").click()
+        expect(desk.page.get_by_role("alert")).to_contain_text("话机未连接", timeout=15_000)
+        assert looked_over(desk.page) == []
+        desk.page.get_by_role("button", name="签出").click()
+        assert desk.complaints == []
 
 
 def test_the_calls_and_one_call(floor: Floor, limin: Desk) -> None:

@@ -116,6 +116,23 @@ def test_the_usual_extension_is_read_from_the_interface(
     assert who(a_book(), interface, 0) == (2 if extension else None)
 
 
+def test_a_number_that_queue_log_kept_after_a_take_over_is_the_new_holders_call() -> None:
+    """The product crashed before Asterisk heard that 李雷 sits at the phone of 王芳."""
+    book = a_book(signed_in(1, "PJSIP/8001", 0), signed_in(2, "PJSIP/8001", 100))
+    assert [who(book, None, when, "1001") for when in (50, 100, 150)] == [1, 2, 2]
+    assert book.holder(PBX, Member(name="1001"), at(150)).interface == "PJSIP/8001"
+    # Once she sits somewhere again, her number is she; and on another PBX it always was.
+    book.feed(signed_in(1, "PJSIP/8003", 200))
+    assert [who(book, None, when, "1001") for when in (150, 250)] == [2, 1]
+    other = Member(name="1001")
+    assert book.holder(PbxId("other"), other, at(150)).user_id == 1
+
+
+def test_a_number_whose_person_left_an_empty_phone_stays_that_persons() -> None:
+    book = a_book(signed_in(1, "PJSIP/8001", 0), signed_out(1, "PJSIP/8001", 100))
+    assert [who(book, None, when, "1001") for when in (50, 150)] == [1, 1]
+
+
 def test_the_usual_extension_counts_on_the_persons_own_pbx_only() -> None:
     found = a_book().holder(PbxId("other"), Member(interface="PJSIP/8002"), at(0))
     assert found == AgentRef(interface="PJSIP/8002")

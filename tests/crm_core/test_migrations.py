@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, inspect, text
+from sqlalchemy import CheckConstraint, Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm_core import migrations
+from crm_core.access.models import Role, RolePermission
+from crm_core.access.permissions import Permission
+from crm_core.access.roles import write_presets
 from crm_core.db import engine_of, reading, transaction
 from crm_core.errors import SettingError
 from crm_core.events import AttemptResult, Direction, EndedBy, Feed, LegParty, Outcome
@@ -131,6 +134,23 @@ def test_a_start_on_a_migrated_database_does_not_import_alembic(migrated_sqlite:
         [sys.executable, "-c", script, f"sqlite:///{migrated_sqlite}"], check=False
     )
     assert done.returncode == 0
+
+
+async def test_a_site_that_has_its_roles_already_may_export_afterwards(database_url: str) -> None:
+    engine = engine_of(database_url)
+    async with transaction(engine) as connection:
+        await write_presets(connection)
+        await connection.execute(text("DELETE FROM role_permissions WHERE permission = 'export'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    await migrations.upgrade(database_url)
+    async with reading(engine) as connection:
+        may = await connection.scalars(
+            select(Role.name)
+            .join(RolePermission, RolePermission.role_id == Role.id)
+            .where(RolePermission.permission == Permission.EXPORT.value)
+        )
+        assert set(may) == {"supervisor", "admin"}
+    await engine.dispose()
 
 
 def test_revisions_are_numbered_without_a_hole() -> None:

@@ -36,6 +36,7 @@ from crm_core.db import engine_of, reading, transaction
 from crm_core.events import (
     AgentSignedIn,
     BootFound,
+    CallOffered,
     CallPlaced,
     CallStarted,
     Direction,
@@ -46,11 +47,13 @@ from crm_core.events import (
     FromQueueLog,
     GapRecorded,
     Member,
+    OfferEnded,
+    PassEntered,
     QueueMemberSeen,
     TimelineEvent,
 )
-from crm_core.ids import BootId, PbxId, UserId, call_id
-from crm_core.recorder import Recorder
+from crm_core.ids import BootId, PbxId, QueuePassKey, UserId, call_id
+from crm_core.recorder import BATCH, Recorder
 from tests.crm_core.call_log.builders import BOOT, PBX, at
 from tests.crm_core.calls_of_a_day import (
     a_day,
@@ -473,6 +476,54 @@ async def assert_position_is_covered(engine: AsyncEngine) -> None:
         assert (fact.call, type(fact).__name__) in stored
 
 
+async def test_a_kill_never_parts_a_piece_of_queue_log_from_its_position(sqlite_url: str) -> None:
+    """Rows that are stored without their position are told again by the next start: twice."""
+    engine = engine_of(sqlite_url)
+    told = [
+        PassEntered(
+            at=at(nth),
+            pbx=PBX,
+            call=call_id(PBX, BOOT, f"1.{nth}"),
+            boot=BOOT,
+            queue_pass=QueuePassKey(unique_id=f"1.{nth}", queue="support"),
+            caller_number=None,
+        )
+        for nth in range(BATCH + 200)
+    ]
+    running = Running(engine)
+    running.publish(
+        [*told, FeedAdvanced(at=at(9_000), pbx=PBX, feed=Feed.QUEUE_LOG, position="1:2:3")]
+    )
+    await running.until(lambda: running.recorder.recorded_until, seconds=20)  # the first commit
+    await running.kill()
+    rows = await rows_in(engine)
+    await engine.dispose()
+    assert len(rows["call_events"]) == len(told)
+    assert [row[2] for row in rows["feeds"]] == ["1:2:3"]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["in memory", "after a restart"])
+async def test_a_row_that_later_facts_make_another_one_is_not_left_behind(
+    engine: AsyncEngine, *, restarted: bool
+) -> None:
+    """A ring that only `queue_log` had told gets its number from AMI."""
+    facts = [
+        replace(fact, attempt=5) if isinstance(fact, CallOffered | OfferEnded) else fact
+        for fact in answered_call().facts
+    ]
+    told = [fact for fact in facts if isinstance(fact, FromQueueLog)]
+    seen = [fact for fact in facts if not isinstance(fact, FromQueueLog)]
+    async with a_recorder(engine) as running:
+        await running.record(told)
+        assert (await only(engine, OfferAttempt)).attempt == 1
+        if not restarted:
+            await running.record(seen)
+    if restarted:
+        async with a_recorder(engine) as running:
+            await running.record(seen)
+    assert (await only(engine, OfferAttempt)).attempt == 5
+
+
 async def test_a_late_row_of_a_call_long_forgotten_is_folded_into_it(engine: AsyncEngine) -> None:
     facts = answered_call().facts
     closing = [fact for fact in facts if type(fact).__name__ == "PassClosed"]
@@ -523,13 +574,13 @@ async def test_a_commit_that_fails_once_leaves_no_row_out(engine: AsyncEngine) -
 
 async def test_a_recorder_cancelled_within_a_transaction_leaves_no_lock(sqlite_url: str) -> None:
     engine = engine_of(sqlite_url)
-    reached = asyncio.Event()
+    reached, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def tell(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def tell(statement: str) -> None:
         if statement.startswith("INSERT INTO call_events"):
-            reached.set()
+            loop.call_soon_threadsafe(reached.set)
 
+    heard_by(engine, tell)
     killed = Running(engine)  # and kept, with the traceback of its end
     killed.publish(answered_call().facts)
     await reached.wait()
@@ -623,20 +674,33 @@ async def test_what_does_not_fit_in_memory_is_one_gap_and_its_position_stays(
 async def test_facts_of_one_call_do_not_cost_more_when_a_thousand_are_stored(
     engine: AsyncEngine,
 ) -> None:
-    """Counted in statements, not in time."""
+    """Counted in statements about calls, as the database hears them; not in time."""
     said: list[str] = []
-    event.listen(
-        engine.sync_engine,
-        "before_cursor_execute",
-        lambda conn, cursor, statement, *_: said.append(statement),
-    )
 
     async def statements_for(number: int) -> int:
         said.clear()
         await running.record(as_call(answered_call(), number))
-        return len(said)
+        return sum("call" in statement for statement in said)
 
+    heard_by(engine, said.append)
     async with a_recorder(engine) as running:
         first = await statements_for(0)
         await running.record([e for n in range(1, 1000) for e in as_call(abandoned_call(), n)])
         assert await statements_for(1000) == first
+        assert first > 5
+
+
+def heard_by(engine: AsyncEngine, hear: Callable[[str], None]) -> None:
+    """Every statement that the database is told from now on, on SQLite in the driver's thread."""
+    if engine.dialect.name == "sqlite":  # where the recorder speaks to the driver itself
+
+        def connected(connection: Any, _record: object) -> None:
+            connection.driver_connection._conn.set_trace_callback(hear)
+
+        event.listen(engine.sync_engine, "connect", connected)
+    else:
+        event.listen(
+            engine.sync_engine,
+            "before_cursor_execute",
+            lambda conn, cursor, statement, *_: hear(statement),
+        )

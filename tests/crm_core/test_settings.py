@@ -63,7 +63,7 @@ def test_without_control_both_sessions_use_the_one_account() -> None:
         ({"ZUOXI_PBX_URLS": "ami://host/name"}, "an entry looks like"),
         ({"ZUOXI_PBX_URLS": "ami://u:p@h:port/n"}, "is not a number"),
         ({"ZUOXI_PBX_URLS": "ami://u:p@h/a,ami://u:p@i/a"}, "two entries end in the same name"),
-        ({"ZUOXI_SECRET_KEY_FILE": "/nowhere/key"}, "ZUOXI_SECRET_KEY_FILE: cannot read"),
+        ({"ZUOXI_DATABASE_URL_FILE": "/nowhere/key"}, "ZUOXI_DATABASE_URL_FILE: cannot read"),
         ({"ZUOXI_LOG_FORMAT": "xml"}, "ZUOXI_LOG_FORMAT: use text or json"),
         ({"ZUOXI_INSECURE_HTTP": "perhaps"}, "ZUOXI_INSECURE_HTTP"),
     ],

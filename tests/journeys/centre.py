@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import yaml
@@ -157,6 +161,29 @@ def _hidden(client: httpx2.Client, page: str) -> dict[str, str]:
 def everybody_signs_in(product: Product) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda place: sign_in(product, place), range(AGENTS)))
+
+
+@contextmanager
+def missed_and_back(product: Product, places: Sequence[int]) -> Iterator[None]:
+    """These agents press the key that brings them back a second after each missed ring."""
+    over = Event()
+
+    def press(place: int) -> None:
+        with httpx2.Client(base_url=product.url, headers={"Origin": product.url}) as client:
+            _sign_in(client, place)
+            token = _hidden(client, "/device")["csrf_token"]
+            while not over.wait(1.0):
+                headers = {"X-CSRF-Token": token, "Idempotency-Key": uuid4().hex}
+                client.post("/desk/ready", headers=headers, timeout=20)
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        pressing = [pool.submit(press, place) for place in places]
+        try:
+            yield
+        finally:
+            over.set()
+        for one in pressing:
+            one.result()
 
 
 @dataclass(frozen=True)

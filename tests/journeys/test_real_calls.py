@@ -27,6 +27,7 @@ from tests.journeys.centre import (
     a_plan,
     everybody_signs_in,
     furnish,
+    missed_and_back,
     number_of,
 )
 from tests.lab.asterisk import Laboratory
@@ -112,6 +113,8 @@ def afternoon(
             ),
             callers(lab, HOTLINES["hurried"], some_callers(3000, 25), per_second=2),
         ]
+        # Those whose phones nobody lifts come back after each miss, and miss again.
+        stack.enter_context(missed_and_back(sqlite, range(10, 20)))
         for batch in batches:
             stack.enter_context(batch)
         for batch in batches:

@@ -1,7 +1,7 @@
 """Golden traces: each story played on a real Asterisk, its AMI bytes and queue_log kept as received.
 
-A trace is a folder of `tests/traces/`: `ami.jsonl` in the flight recorder's format (one JSON object
-a line, bytes in `text`, or `base64` where a chunk is not UTF-8), `queue_log`, and `story.md`.
+A trace is a folder of `tests/traces/`: `ami.jsonl`, a recording made to be read in a diff (one JSON
+object a line, bytes in `text`, or `base64` where a chunk is not UTF-8), `queue_log`, and `story.md`.
 """
 
 from __future__ import annotations

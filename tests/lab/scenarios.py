@@ -179,6 +179,36 @@ def phone(behaviour: PhoneBehaviour) -> str:
 """
 
 
+def registration(host: str, user: str, password: str, display_name: str) -> str:
+    """A phone that registers as a softphone does: refused once, then with the digest."""
+
+    def register(cseq: int, credentials: str = "") -> str:
+        return f"""\
+  <send retrans="500"><![CDATA[
+      REGISTER sip:{host} SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: "{display_name}" <sip:{user}@{host}>;tag=[pid]r[call_number]
+      To: "{display_name}" <sip:{user}@{host}>
+      Call-ID: [call_id]
+      CSeq: {cseq} REGISTER
+      Contact: <sip:{user}@[local_ip]:[local_port]>
+      Expires: 3600
+      Max-Forwards: 70{credentials}
+      Content-Length: 0
+
+  ]]></send>"""
+
+    digest = f"\n      [authentication username={user} password={password}]"
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="registration">
+{register(1)}
+  <recv response="401" auth="true"/>
+{register(2, digest)}
+  <recv response="200"/>
+</scenario>
+"""
+
+
 def _answer(talk_ms: int) -> str:
     return f"""\
   <send retrans="500"><![CDATA[

@@ -189,6 +189,33 @@ def phones(lab: Laboratory, behaviour: PhoneBehaviour | None = None, *, group: i
     return sipp
 
 
+def register(
+    lab: Laboratory,
+    *,
+    host: str,
+    port: int,
+    user: str,
+    password: str,
+    display_name: str,
+    group: int = 0,
+) -> None:
+    """The phone on the port of `group` registers by UDP; `phones(group=…)` is then that phone.
+
+    Raises where Asterisk does not take it.
+    """
+    sipp = Sipp(
+        [
+            f"{host}:{port}",
+            *("-i", "127.0.0.1", "-p", str(lab.ports.phones[group]), "-m", "1"),
+            *("-mp", str(_media_port(lab, next(_runs)))),
+        ],
+        scenarios.registration(host, user, password, display_name),
+        lab.folder,
+    )
+    with sipp:
+        sipp.wait(10)
+
+
 def _media_port(lab: Laboratory, number: int) -> int:
     # SIPp takes four and does not look for others when one of them is in use.
     return lab.ports.media + 4 * (number % 48)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +12,8 @@ from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
     Event,
+    Feed,
+    FeedHeard,
     LinkChanged,
     LinkState,
     Member,
@@ -75,6 +77,44 @@ def a_membership() -> Membership:
     membership = Membership(SEATS)
     assert membership.feed(LINK_UP) == []
     return membership
+
+
+def heard(second: float) -> FeedHeard:
+    return FeedHeard(at=T0 + timedelta(seconds=second), pbx=PBX, feed=Feed.AMI)
+
+
+def test_what_asterisk_would_not_do_is_asked_again_ever_less_often() -> None:
+    membership, asked = a_membership(), add("sales", "PJSIP/8001", "1001")
+    assert membership.feed(signed_in(1, "PJSIP/8001", "sales")) == [asked]
+    assert membership.not_done(asked, T0)
+    assert membership.feed(heard(1)) == []
+    assert membership.feed(heard(2)) == [asked]
+    assert not membership.not_done(asked, T0 + timedelta(seconds=2))
+    assert membership.feed(heard(5)) == []
+    assert membership.feed(heard(6)) == [asked]
+    membership.done(asked)
+    assert membership.feed(heard(60)) == []
+
+
+def test_what_nobody_wants_any_more_is_not_asked_again() -> None:
+    membership, asked = a_membership(), add("sales", "PJSIP/8001", "1001")
+    membership.feed(signed_in(1, "PJSIP/8001", "sales"))
+    membership.not_done(asked, T0)
+    (removed,) = membership.feed(signed_out(1, "PJSIP/8001", "sales"))
+    membership.not_done(removed, T0)
+    assert membership.feed(heard(9)) == [removed]
+    membership.feed(gone("sales", "PJSIP/8001"))
+    assert membership.feed(heard(99)) == []
+
+
+def test_link_that_comes_up_begins_anew_with_what_was_not_done() -> None:
+    membership, asked = a_membership(), add("sales", "PJSIP/8001", "1001")
+    membership.feed(signed_in(1, "PJSIP/8001", "sales"))
+    membership.not_done(asked, T0)
+    membership.feed(LINK_DOWN)
+    assert membership.feed(heard(9)) == []
+    assert membership.feed(LINK_UP) == [asked]
+    assert membership.feed(heard(20)) == []
 
 
 def test_nothing_is_asked_while_the_link_is_away_and_all_once_it_is_there() -> None:

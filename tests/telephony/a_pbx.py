@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crm_core.bus import MemoryBus
+from crm_core.centre.plan import SwitchPlan
 from crm_core.commands import (
+    AgentsOf,
     Command,
     Done,
     FeedPosition,
     FeedState,
+    KnownAgent,
     KnownBoot,
     KnownBoots,
     OpenCall,
     OpenCalls,
+    PlanOf,
 )
 from crm_core.events import Event, Feed, LinkChanged, LinkState
 from crm_core.ids import PbxId
@@ -159,6 +163,10 @@ class Records:
         self.boots: tuple[KnownBoot, ...] = ()
         self.open_calls: tuple[OpenCall, ...] = ()
         self.feeds: dict[Feed, FeedState] = {}
+        self.agents: tuple[KnownAgent, ...] = ()
+        self.plan = SwitchPlan()
+        bus.answer(AgentsOf, self._agents)
+        bus.answer(PlanOf, self._plan)
         bus.answer(KnownBoots, self._boots)
         bus.answer(OpenCalls, self._open_calls)
         bus.answer(FeedPosition, self._position)
@@ -168,6 +176,12 @@ class Records:
 
     async def _open_calls(self, _: OpenCalls) -> tuple[OpenCall, ...]:
         return self.open_calls
+
+    async def _agents(self, _: AgentsOf) -> tuple[KnownAgent, ...]:
+        return self.agents
+
+    async def _plan(self, _: PlanOf) -> SwitchPlan:
+        return self.plan
 
     async def _position(self, asked: FeedPosition) -> FeedState | None:
         return self.feeds.get(asked.feed)

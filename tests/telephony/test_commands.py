@@ -7,9 +7,13 @@ import pytest
 from crm_core.bus import MemoryBus
 from crm_core.commands import (
     AddMember,
+    ChooseState,
     Command,
     Done,
+    ExtendWrapUp,
     HangUp,
+    HowLink,
+    LinkStands,
     PauseMember,
     RemoveMember,
     UnpauseMember,
@@ -34,6 +38,8 @@ class FakePbx:
 
     def __init__(self, *answers: str) -> None:
         self.answers, self.done = list(answers), list[Action]()
+        self.pauses: dict[str, str] = {}
+        self.chosen: list[ChooseState | ExtendWrapUp] = []
         self.legs = {"lab-1.0": "PJSIP/trunk-00000001", "lab-1.1": "PJSIP/8001-00000002"}
 
     async def control(self, action: Action) -> Answer:
@@ -50,6 +56,16 @@ class FakePbx:
 
     def leg_channel(self, call: CallId, leg: str) -> str | None:
         return self.legs.get(leg) if call == CALL else None
+
+    def pause_of(self, interface: str) -> str | None:
+        return self.pauses.get(interface)
+
+    def stands(self) -> LinkStands:
+        return LinkStands(read=5, ignored=4, quarantined=3, mended=2, failures=1)
+
+    def choose(self, command: ChooseState | ExtendWrapUp) -> Done:
+        self.chosen.append(command)
+        return Done()
 
 
 async def does(command: Command, *answers: str, held: bool = True) -> tuple[Done, FakePbx]:
@@ -116,3 +132,10 @@ async def test_without_the_lease_nothing_is_sent_and_a_sentence_says_why(command
 async def test_without_the_lease_agents_can_still_pause(command: Command) -> None:
     said, pbx = await does(command, held=False)
     assert (said, len(pbx.done)) == (Done(), 1)
+
+
+async def test_how_the_link_stands_is_answered_by_the_pbx_that_was_asked() -> None:
+    bus, pbx = MemoryBus(), FakePbx()
+    Commands(bus).serve(LAB, pbx)
+    assert await bus.ask(HowLink(pbx=LAB), 5) == pbx.stands()
+    assert await bus.ask(HowLink(pbx=PbxId("another")), 5) is None

@@ -70,7 +70,10 @@ def test_a_hotline_leads_to_its_queue_with_the_queue_s_longest_wait() -> None:
 
 def test_a_queue_says_how_it_rings() -> None:
     queues = render(PLAN, SITE)["zuoxi-queues.conf"]
-    assert "[support](zuoxi-queue)\nstrategy = ringall\ntimeout = 20\nwrapuptime = 30\n" in queues
+    assert (
+        "[support](zuoxi-queue)\nstrategy = ringall\ntimeout = 20\nwrapuptime = 5\nautopause = all\n"
+        in queues
+    )
 
 
 def test_queue_members_are_never_in_a_file() -> None:

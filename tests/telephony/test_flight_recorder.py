@@ -26,7 +26,7 @@ class Clock:
 
 
 def the_file(folder: Path) -> Path:
-    (file,) = folder.glob("*.jsonl")
+    (file,) = folder.glob("*.recording")
     return file
 
 
@@ -50,31 +50,69 @@ def test_bytes_come_back_as_they_went(
     ]
 
 
-def test_line_is_the_documented_one(tmp_path: Path) -> None:
+def test_entries_are_the_documented_ones(tmp_path: Path) -> None:
     recorder = FlightRecorder(tmp_path, "lab", Clock())
-    recorder.received("events", recorder.opened("events"), "王\r\n".encode())
-    recorder.received("events", 1, b"\xe7")
+    connection = recorder.opened("events")
+    recorder.received("events", connection, "王\r\n".encode())
+    recorder.received("events", connection, b"\xe7\n{")
     recorder.rows(b"1795516416|...\n", 12)
+    recorder.closed("events", connection)
     recorder.close()
-    assert the_file(tmp_path).read_text("utf-8").splitlines()[1:] == [
-        '{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
-        '"connection":1,"offset":0,"text":"王\\r\\n"}',
-        '{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
-        '"connection":1,"offset":5,"base64":"5w=="}',
-        '{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"queue_log","file":"queue_log",'
-        '"offset":12,"text":"1795516416|...\\n"}',
-    ]
+    assert the_file(tmp_path).read_bytes() == (
+        b'{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
+        b'"connection":1,"event":"open"}\n'
+        b'{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
+        b'"connection":1,"offset":0,"bytes":5}\n\xe7\x8e\x8b\r\n\n'
+        b'{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
+        b'"connection":1,"offset":5,"bytes":3}\n\xe7\n{\n'
+        b'{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"queue_log","file":"queue_log",'
+        b'"offset":12,"bytes":15}\n1795516416|...\n\n'
+        b'{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
+        b'"connection":1,"event":"close"}\n'
+    )
 
 
-def test_torn_last_line_is_left_out_and_another_bad_one_is_said(tmp_path: Path) -> None:
-    recorder = FlightRecorder(tmp_path, "lab", Clock())
-    recorder.opened("events")
+def test_bytes_of_a_golden_trace_stand_in_the_line_itself(tmp_path: Path) -> None:
+    file = tmp_path / "ami.jsonl"
+    head = '{"at":"2026-11-24T10:20:30.123456Z","pbx":"lab","feed":"ami","session":"events",'
+    file.write_text(f'{head}"text":"王\\r\\n"}}\n{head}"base64":"5w=="}}\n', "utf-8")
+    assert [one.data for one in read(file)] == ["王\r\n".encode(), b"\xe7"]
+
+
+def a_recording_of(folder: Path, *chunks: bytes) -> Path:
+    recorder = FlightRecorder(folder, "lab", Clock())
+    connection = recorder.opened("events")
+    for chunk in chunks:
+        recorder.received("events", connection, chunk)
     recorder.close()
-    file = the_file(tmp_path)
-    file.write_bytes(file.read_bytes() + b'{"at": "2026')
-    assert len(list(read(file))) == 1
-    file.write_bytes(b"nonsense\n" + file.read_bytes())
-    with pytest.raises(Invalid, match="line 1"):
+    return the_file(folder)
+
+
+def test_what_is_cut_off_anywhere_leaves_out_no_more_than_the_entry_it_cuts(tmp_path: Path) -> None:
+    file = a_recording_of(tmp_path, b"Event: One\r\n", b"Event: Two\r\n")
+    whole = file.read_bytes()
+    ends = [len(whole[: whole.index(word) + len(word)]) for word in (b'"open"}\n', b"One\r\n\n")]
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        assert len(list(read(file))) == sum(end <= length for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("was", "spoilt", "place", "why"),
+    [
+        (b'{"at"', b'["at"', 0, "expected"),
+        (b'"bytes":12', b'"bytes":11', 111, "no line feed after 11 bytes"),
+        (b'"bytes":12', b'"bytes":-2', 111, "-2 bytes"),
+        (b'"bytes":12', b'"bytes":""', 111, "'' bytes"),
+        (b'"event":"open"}\n', b'"event":"open"}\n[]\n', 111, "not an object"),
+    ],
+)
+def test_where_a_recording_is_spoilt_is_said(
+    was: bytes, spoilt: bytes, place: int, why: str, tmp_path: Path
+) -> None:
+    file = a_recording_of(tmp_path, b"Event: One..", b"Event: Two..")
+    file.write_bytes(file.read_bytes().replace(was, spoilt, 1))
+    with pytest.raises(Invalid, match=rf"byte {place}: not a recording \(.*{why}"):
         list(read(file))
 
 
@@ -123,7 +161,7 @@ def test_full_file_is_turned_over_and_old_ones_go(
         recorder.received("events", connection, b"x" * 100)
         recorder.flush()
         clock.at += timedelta(seconds=1)
-    files = sorted(tmp_path.glob("*.jsonl"))
+    files = sorted(tmp_path.glob("*.recording"))
     assert len(files) > 1
     clock.at = datetime.now(UTC) + timedelta(days=flight_recorder.KEPT_DAYS + 1)
     for _ in range(3):

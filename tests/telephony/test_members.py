@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_core.events import Event, Member, QueueMemberGone, QueueMemberSeen
+from crm_core.events import DeviceSeen, Event, Member, QueueMemberGone, QueueMemberSeen
 from telephony.ami import messages as ami
 from telephony.members import MemberBook
 from tests.telephony.calls.builders import PBX, a, began, ended
@@ -36,8 +36,10 @@ def pauses(paused: bool, reason: str | None = None) -> ami.QueueMemberPause:
     )  # fmt: skip
 
 
-def status() -> ami.QueueMemberStatus:
-    return a(ami.QueueMemberStatus, 2, queue="support", interface=SEAT, member_name="1001")
+def status(device: int | None = None, queue: str = "support") -> ami.QueueMemberStatus:
+    return a(
+        ami.QueueMemberStatus, 2, queue=queue, interface=SEAT, member_name="1001", status=device
+    )
 
 
 def told(book: MemberBook, *messages: ami.AmiMessage) -> list[Event]:
@@ -121,3 +123,20 @@ def test_after_a_snapshot_what_was_told_is_what_there_is(
         if count not in missed:
             listen([added(*place) if move == "add" else removed(*place)])
     look()
+
+
+def devices(*messages: ami.AmiMessage) -> list[tuple[str, bool]]:
+    events = told(MemberBook(PBX), *messages)
+    return [(e.interface, e.reachable) for e in events if isinstance(e, DeviceSeen)]
+
+
+def test_phone_that_comes_and_goes_is_told_once_for_all_its_queues() -> None:
+    not_in_use, ringing, unavailable, invalid = 1, 6, 5, 4
+    assert devices(
+        status(not_in_use), status(not_in_use, "vip"), status(ringing),
+        status(unavailable), status(unavailable, "vip"), status(invalid), status(not_in_use),
+    ) == [(SEAT, True), (SEAT, False), (SEAT, True)]  # fmt: skip
+
+
+def test_device_that_asterisk_knows_nothing_of_is_no_news() -> None:
+    assert devices(status(0), status(None), status(5), status(0)) == [(SEAT, False)]

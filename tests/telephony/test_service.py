@@ -30,6 +30,7 @@ from crm_core.events import (
     CallEnded,
     CallEvent,
     CallOffered,
+    CallQueued,
     CallStarted,
     Direction,
     Feed,
@@ -45,6 +46,7 @@ from crm_core.events import (
     QueueMemberSeen,
 )
 from crm_core.ids import BootId, PbxId, call_id
+from crm_core.logs import Lines
 from telephony.ami import messages as ami
 from telephony.ami.link import Patience
 from telephony.flight_recorder import read
@@ -433,6 +435,43 @@ async def test_item_of_a_snapshot_that_cannot_be_used_makes_another_snapshot(sit
         assert service.quarantined == 1
 
 
+async def test_item_that_never_can_be_used_is_said_once_and_the_snapshot_stands(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("telephony.service._LOOK_AGAIN_SECONDS", 0.01)
+    site.asterisk.channels = [
+        (*of_channel(Uniqueid="x\x07"), "Seconds: 1"),
+        (*of_channel(), "Seconds: 1", "Application: Queue"),
+    ]
+    async with site.followed() as service:
+        assert (await site.fact(CallStarted)).call == THE_CALL
+        await site.link(LinkState.UP, 2)
+        pings = len(site.server.of("Ping"))
+        await eventually(lambda: len(site.server.of("Ping")) > pings + 5)
+        assert len(site.server.of("Status")) == 2
+        assert service.quarantined == 2
+    said = [each.message for each in caplog.records if "left out" in each.message]
+    assert said == [
+        "lab: left out of the snapshot (Event: Status: a control character in Uniqueid)"
+    ]
+
+
+async def test_control_character_in_the_name_of_a_caller_costs_neither_call_nor_snapshot(
+    site: Site,
+) -> None:
+    name = {"CallerIDName": "王\x07五"}
+    site.asterisk.channels = [(*of_channel(**name), "Seconds: 1", "Application: Queue")]
+    async with site.followed() as service:
+        started = await site.fact(CallStarted)
+        assert (started.call, started.caller_name) == (THE_CALL, "王\ufffd五")
+        site.asterisk.says(
+            an_event("QueueCallerJoin", *of_channel(**name), "Queue: support", "Position: 1")
+        )
+        assert (await site.fact(CallQueued)).caller_name == "王\ufffd五"
+        assert (service.quarantined, service.mended) == (0, 2)
+        assert len(site.server.of("Status")) == 1
+
+
 class BreaksOnce(TelephonyService):
     """Our own mistake: a message that the fold cannot bear, once."""
 
@@ -522,7 +561,7 @@ async def test_bytes_of_both_feeds_are_in_the_recording_where_they_stood(site: S
         await site.fact(CallOffered)
     chunks = [
         chunk
-        for file in sorted((site.folder / "var" / "flight").glob("*.jsonl"))
+        for file in sorted((site.folder / "var" / "flight").glob("*.recording"))
         for chunk in read(file)
     ]
     rows = [(chunk.offset, chunk.data) for chunk in chunks if chunk.feed == "queue_log"]
@@ -573,6 +612,7 @@ async def test_commands_are_typed_actions_on_the_control_session(site: Site) -> 
             "Interface": "PJSIP/8001",
             "MemberName": "1001",
             "Penalty": "2",
+            "Paused": "false",
         }
         assert added["ActionID"].startswith("zuoxi-off-")
         assert [(sent["Paused"], sent.get("Reason")) for sent in site.server.of("QueuePause")] == [
@@ -678,3 +718,20 @@ async def test_call_that_is_over_needs_no_hang_up(site: Site) -> None:
         await ready(site)
         assert await site.does(HangUp(pbx=LAB, call=THE_CALL)) == Done()
         assert site.server.of("Hangup") == []
+
+
+async def test_no_secret_of_asterisk_is_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    site.server.answers["Login"] = lambda sent: refused(
+        sent, f"Authentication failed for {sent['Secret']}"
+    )
+    async with site.followed():
+        await site.link(LinkState.REFUSED)
+    said = [
+        Lines("text", ("the-events-secret", "the-control-secret")).format(record)
+        for record in caplog.records
+    ]
+    assert any("Authentication failed" in line for line in said)
+    assert not [line for line in said if "-secret" in line]

@@ -8,6 +8,8 @@ const FORGET_BUSY = 5_000; // no event came: the button may be tried again
 const SHORTEST_PAUSE = 1_000; // a key that bounces shall not hang up the next call as well
 
 class AutoForm extends HTMLElement {
+  #sent_at = new WeakMap(); // form → when
+
   connectedCallback() {
     this.addEventListener("submit", this);
   }
@@ -16,8 +18,8 @@ class AutoForm extends HTMLElement {
     submit.preventDefault();
     const form = submit.target;
     if (form.getAttribute("aria-busy") === "true") return;
-    if (performance.now() - (this.sent_at ?? -Infinity) < SHORTEST_PAUSE) return;
-    this.sent_at = performance.now();
+    if (performance.now() - (this.#sent_at.get(form) ?? -Infinity) < SHORTEST_PAUSE) return;
+    this.#sent_at.set(form, performance.now());
     form.setAttribute("aria-busy", "true");
     const data = new FormData(form, submit.submitter);
     try {

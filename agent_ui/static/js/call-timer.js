@@ -1,4 +1,5 @@
-// <call-timer since="2026-11-18T07:20:07.000Z" warn="60" late="180">: a stopwatch from an instant.
+// <call-timer since="2026-11-18T07:20:07.000Z" warn="60" late="180">: a stopwatch from an instant;
+// <call-timer until="…">: down to an instant, then the time over, in amber and with a word.
 //
 // Drawn in a shadow root, or a morph would put the server's text back. Two levels, in seconds: past
 // `warn` the colour changes, past `late` a word stands beside it as well.
@@ -13,7 +14,7 @@ sheet.replaceSync(`
 `);
 
 class CallTimer extends HTMLElement {
-  static observedAttributes = ["since", "warn", "late"];
+  static observedAttributes = ["since", "until", "warn", "late"];
   #stop = null;
   #text = document.createElement("span");
 
@@ -38,10 +39,14 @@ class CallTimer extends HTMLElement {
   }
 
   #draw() {
-    const past = now() - Date.parse(this.getAttribute("since"));
+    const until = this.getAttribute("until");
+    const past = now() - Date.parse(until ?? this.getAttribute("since"));
     if (!Number.isFinite(past)) return;
-    const level = this.#level(past / 1000);
-    const text = level === "late" ? `${t("overdue")} ${span(past)}` : span(past);
+    const left = until !== null && past < 0;
+    const level = until !== null ? (left ? null : "late") : this.#level(past / 1000);
+    // A second that has begun counts whole on the way down, or 0:00 would stand there for a second.
+    const shown = span(left ? 999 - past : past);
+    const text = level === "late" ? `${t("overdue")} ${shown}` : shown;
     if (this.#text.textContent !== text) this.#text.textContent = text;
     if (level) this.setAttribute("level", level);
     else this.removeAttribute("level");

@@ -15,6 +15,7 @@ const LOOKS = {
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
+  :host { display: inline-flex; }
   span.light { display: inline-flex; align-items: center; gap: 6px; padding: 2px 10px;
     line-height: 1.6; border-radius: 999px; font-size: var(--text-meta); font-weight: 600; white-space: nowrap; }
   svg { width: 1.15em; height: 1.15em; fill: none; stroke: currentcolor; stroke-width: 1.75;

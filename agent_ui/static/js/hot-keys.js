@@ -1,6 +1,7 @@
 // <hot-keys>: keys press what carries data-key. "Alt+KeyQ" and "Ctrl+Enter" work everywhere, a bare
 // "Digit1" or "?" only outside fields. By physical key (event.code), so that no input method and no
-// layout changes it; while an input method composes, every key is its own.
+// layout changes it; while an input method composes, every key is its own. An open menu takes the bare
+// keys first. Escape leaves a field, so that after typing the digits are keys again.
 
 const FIELDS = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
 
@@ -23,13 +24,18 @@ class HotKeys extends HTMLElement {
     const key = name_of(event);
     if (!key) return;
     const bare = !event.altKey && !event.ctrlKey;
-    if (bare && event.target.closest?.(FIELDS)) return;
+    const field = event.target.closest?.(FIELDS);
+    if (bare && field) {
+      if (key === "Escape") field.blur();
+      return;
+    }
     if (key === "?") {
       document.getElementById("keys")?.showModal();
       return;
     }
     if (bare && document.querySelector("dialog[open]")) return;
-    const target = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(in_sight);
+    const within = (bare && document.querySelector(":popover-open")) || document;
+    const target = [...within.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(in_sight);
     if (!target) return;
     event.preventDefault();
     if (target.matches("textarea")) target.focus();

@@ -1,6 +1,6 @@
 // <link-strip>: one line under the top bar that says which link is lost, since when, and what still works.
 //
-// Up to 2 s nothing, to 10 s amber, then red; a lost PBX is red at once. Live numbers are hatched
+// Up to 2 s nothing, to 10 s amber, then red; a lost PBX or phone is red at once. Live numbers are hatched
 // meanwhile by [data-live] on the root element: what is not known must not look like what is.
 
 import { each_second, now, span } from "./clock.js";
@@ -48,6 +48,7 @@ class LinkStrip extends HTMLElement {
   #draw() {
     const [live, kind, text] = this.#state();
     document.documentElement.dataset.live = live;
+    hold(live === "lost");
     if (text === this.#shown) return;
     this.#shown = text;
     if (!text) {
@@ -80,10 +81,21 @@ class LinkStrip extends HTMLElement {
       const time = span(now() - Date.parse(pbx.since));
       return ["stale", "danger", t("The connection to the PBX is lost since %(time)s: states and counts may be wrong. Calls go on.", { time })];
     }
+    if (pbx?.phone === "down") {
+      return ["ok", "danger", t("Your phone is not connected: no call can reach you. Check its power and network, or sign in at another one. Notes and customers' files work.")];
+    }
     if (this.#back && Date.now() - this.#back.at < GOOD_NEWS) {
       return ["ok", "good", t("The connection is back; what was missed has been drawn (%(count)s).", { count: this.#back.frames })];
     }
     return ["ok", "", ""];
+  }
+}
+
+/** What only the server can do is disabled while it is away; the page itself says why beside it. */
+function hold(lost) {
+  for (const button of document.querySelectorAll(lost ? "[data-needs-server]:enabled" : "[data-held]")) {
+    button.disabled = lost;
+    button.toggleAttribute("data-held", lost);
   }
 }
 

@@ -1,40 +1,19 @@
-// <ring-tone>: the phone rings in the loudspeaker too. Made by WebAudio: 450 Hz, one second in five.
+// <ring-tone>: the phone rings in the loudspeaker too, and says in an amber strip when it cannot, or
+// when the browser shows no notifications: both are asked for by the click that signs the agent in.
 //
-// Browsers make no sound before somebody touched the page: until then a button says so. While the
-// agent talks a second call is one soft beep, not a ring. With the attribute `test` it is a button
-// that plays the tone once (the page where the device is chosen).
+// Browsers make no sound before somebody touched the page. While the agent talks a second call is one
+// soft beep, not a ring.
 
 import { t } from "./messages.js";
+import { FULL, SOFT, beep, ring } from "./tone.js";
 
-const PITCH = 450; // Hz, what a Chinese caller hears when it rings
-const RING = 1.0; // seconds of tone …
-const PERIOD = 5.0; // … in each of these
-const FULL = 0.22; // of full scale, reached at the second ring
-const SOFT = 0.06;
 const POPS = "screen-pops";
-
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
-  :host { display: inline-flex; }
-  button { display: inline-flex; align-items: center; min-height: 32px; padding: 0 12px; font: inherit;
-    color: var(--color-warn); background: var(--color-warn-tint); cursor: pointer;
-    border: 1px solid currentcolor; border-radius: var(--radius); white-space: nowrap; }
-  :host([test]) button { color: var(--color-text); background: var(--color-panel);
-    border-color: var(--color-line); min-height: 44px; }
-  button:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
-`);
+const BEEP = 0.4; // seconds
 
 class RingTone extends HTMLElement {
   #audio = null;
   #ringing = new Map(); // call → its tone, null while the browser allows no sound
-  #button = document.createElement("button");
   #stop = null;
-
-  constructor() {
-    super();
-    this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
-    this.#button.type = "button";
-  }
 
   connectedCallback() {
     this.#audio = new AudioContext();
@@ -44,17 +23,14 @@ class RingTone extends HTMLElement {
     addEventListener("pointerdown", unlock, { signal });
     addEventListener("keydown", unlock, { signal });
     this.#audio.addEventListener("statechange", () => this.#awake(), { signal });
-    this.#button.addEventListener("click", () => this.#clicked(), { signal });
-    if (!this.hasAttribute("test")) {
-      document.addEventListener("live:call.offered", ({ detail }) => this.#ring(named(detail)), { signal });
-      for (const type of ["call.withdrawn", "call.answered", "call.ended"]) {
-        document.addEventListener(`live:${type}`, ({ detail }) => this.#silence(named(detail)), { signal });
-      }
-      // The desk as the server draws it is the truth: a ring that is no longer there is silent.
-      document.addEventListener("live:region", ({ detail }) => this.#drawn(detail.id), { signal });
-      document.addEventListener("DOMContentLoaded", () => this.#drawn(POPS), { signal });
-      this.#drawn(POPS);
+    document.addEventListener("live:call.offered", ({ detail }) => this.#ring(named(detail)), { signal });
+    for (const type of ["call.withdrawn", "call.answered", "call.ended"]) {
+      document.addEventListener(`live:${type}`, ({ detail }) => this.#silence(named(detail)), { signal });
     }
+    // The desk as the server draws it is the truth: a ring that is no longer there is silent.
+    document.addEventListener("live:region", ({ detail }) => this.#drawn(detail.id), { signal });
+    document.addEventListener("DOMContentLoaded", () => this.#drawn(POPS), { signal });
+    this.#drawn(POPS);
     this.#draw();
   }
 
@@ -63,22 +39,12 @@ class RingTone extends HTMLElement {
     this.#audio.close();
   }
 
-  #draw() {
-    const test = this.hasAttribute("test");
-    const needed = test || this.#audio.state === "suspended";
-    this.#button.textContent = test ? this.dataset.label : t("Switch on the ring tone");
-    this.shadowRoot.replaceChildren(...(needed ? [this.#button] : []));
-  }
-
-  async #clicked() {
-    await this.#audio.resume();
-    if (this.hasAttribute("test")) this.#tone(FULL, false);
-  }
-
   #awake() {
     for (const [call, tone] of this.#ringing) if (!tone) this.#sound(call);
     this.#draw();
   }
+
+  // --- the tone ----------------------------------------------------------------------------------
 
   #ring(call) {
     if (!call || this.#ringing.has(call)) return;
@@ -89,7 +55,7 @@ class RingTone extends HTMLElement {
   #sound(call) {
     if (this.#audio.state !== "running") return;
     const talks = document.querySelector("#call-bar:not([hidden])") !== null;
-    this.#ringing.set(call, this.#tone(talks ? SOFT : FULL, !talks));
+    this.#ringing.set(call, talks ? beep(this.#audio, SOFT, BEEP) : ring(this.#audio, FULL));
   }
 
   #silence(call) {
@@ -104,25 +70,48 @@ class RingTone extends HTMLElement {
     for (const call of calls) this.#ring(call);
   }
 
-  /** One ring, or rings without end, as one buffer: a hidden tab slows timers, not the audio clock. */
-  #tone(volume, again) {
-    const rate = this.#audio.sampleRate;
-    const buffer = this.#audio.createBuffer(1, Math.round(rate * PERIOD), rate);
-    const wave = buffer.getChannelData(0);
-    const length = RING * rate * (again ? 1 : 0.4);
-    for (let i = 0; i < length; i += 1) {
-      const edge = Math.min(1, i / 400, (length - i) / 400); // no click at either end
-      wave[i] = Math.sin((2 * Math.PI * PITCH * i) / rate) * edge;
+  // --- the strip ---------------------------------------------------------------------------------
+
+  #draw() {
+    const strips = [];
+    if (this.#audio.state === "suspended") {
+      strips.push(
+        this.#strip(t("The browser makes no sound yet: you would not hear a call."), t("Switch on the ring tone"), () =>
+          this.#audio.resume(),
+        ),
+      );
     }
-    const source = this.#audio.createBufferSource();
-    source.buffer = buffer;
-    source.loop = again;
-    const gain = this.#audio.createGain();
-    gain.gain.setValueAtTime(again ? volume / 3 : volume, this.#audio.currentTime);
-    if (again) gain.gain.linearRampToValueAtTime(volume, this.#audio.currentTime + 3);
-    source.connect(gain).connect(this.#audio.destination);
-    source.start();
-    return source;
+    // On plain http there are no notifications at all, and another strip says that it is plain http.
+    const permission = isSecureContext ? globalThis.Notification?.permission : "granted";
+    if (permission === "default") {
+      strips.push(
+        this.#strip(t("In another tab you would see no call."), t("Allow notifications"), async () => {
+          await Notification.requestPermission();
+          this.#draw();
+        }),
+      );
+    } else if (permission === "denied") {
+      strips.push(
+        this.#strip(t("The browser blocks notifications: in another tab you see no call. Allow them in the site settings beside the address.")),
+      );
+    }
+    this.replaceChildren(...strips);
+  }
+
+  #strip(text, act, clicked) {
+    const line = document.createElement("p");
+    line.className = "strip strip-warn";
+    line.setAttribute("role", "status");
+    line.append(text);
+    if (act) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button";
+      button.textContent = act;
+      button.addEventListener("click", clicked);
+      line.append(" ", button);
+    }
+    return line;
   }
 }
 

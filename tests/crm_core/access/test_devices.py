@@ -10,13 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.access.devices import free_seats, give_back, holding_of, signed_in, take_seat
-from crm_core.access.models import User
+from crm_core.access.models import AuditEntry, User
 from crm_core.access.users import disable
 from crm_core.centre.models import SeatHolding
 from crm_core.centre.queries import holdings
 from crm_core.db import transaction
 from crm_core.errors import Conflict, Invalid, NotAllowed, NotFound
-from crm_core.events import AgentSignedIn, AgentSignedOut
+from crm_core.events import AgentSignedIn
 from tests.crm_core.centre.a_centre import PBX, T0, build, later, viewer
 from tests.crm_core.customers.hostile import HOSTILE
 
@@ -80,12 +80,38 @@ async def test_older_holding_elsewhere_ends(connection: AsyncConnection) -> None
     limin = await viewer(connection, "limin")
     await take(connection, "limin", "8001", 0)
     moved = await take_seat(connection, limin, pbx=PBX, extension="8002", now=later(60))
-    assert isinstance(moved.left, AgentSignedOut)
-    assert (moved.left.interface, moved.left.at) == ("PJSIP/8001", later(60))
+    [left] = moved.left
+    assert (left.interface, left.at) == ("PJSIP/8001", later(60))
     past = [(interface, one.ended_at) for _pbx, interface, one in await holdings(connection)]
     assert past == [("PJSIP/8001", later(60)), ("PJSIP/8002", None)]
     recent = await holdings(connection, since=later(61))
     assert [interface for _pbx, interface, _one in recent] == ["PJSIP/8002"]
+
+
+async def test_seat_that_somebody_forgot_to_give_back_is_taken_over_from_that_person_only(
+    connection: AsyncConnection,
+) -> None:
+    limin, zhao = await viewer(connection, "limin"), await viewer(connection, "zhao")
+    await take(connection, "limin", "8001", 0)
+    await take(connection, "zhao", "8002", 5)
+    for named in (None, zhao.user_id, 999):
+        with pytest.raises(Conflict, match="李敏"):
+            await take_seat(
+                connection, zhao, pbx=PBX, extension="8001", now=later(60), from_user=named
+            )
+    taken = await take_seat(
+        connection, zhao, pbx=PBX, extension="8001", now=later(60), from_user=limin.user_id
+    )
+    assert [(one.user, one.interface, one.at) for one in taken.left] == [
+        (limin.user_id, "PJSIP/8001", later(60)),
+        (zhao.user_id, "PJSIP/8002", later(60)),
+    ]
+    assert taken.taken.user == zhao.user_id
+    assert await holding_of(connection, limin.user_id or 0) is None
+    entry = (
+        await connection.execute(select(AuditEntry).where(AuditEntry.act == "seat.take_over"))
+    ).one()
+    assert (entry.actor, entry.subject, entry.detail["from"]) == ("zhao", "PJSIP/8001", "李敏")
 
 
 async def test_given_back_is_free_for_the_next_shift(connection: AsyncConnection) -> None:

@@ -18,6 +18,7 @@ from crm_core.access.tokens import create_token, revoke_token, viewer_of_token
 from crm_core.access.users import (
     add_user,
     disable,
+    enable,
     has_administrator,
     list_users,
     set_language,
@@ -109,10 +110,22 @@ async def test_new_password_is_a_one_time_password_unless_given(
         await set_password(connection, "nobody", actor="test", now=T0)
 
 
-async def test_last_administrator_who_is_disabled_is_none(connection: AsyncConnection) -> None:
-    assert await has_administrator(connection)
+async def test_last_administrator_is_not_disabled_but_one_of_two_is(
+    connection: AsyncConnection,
+) -> None:
+    with pytest.raises(Conflict, match="last administrator"):
+        await disable(connection, "root", actor="test", now=T0)
+    await add(connection, name="second", roles=["agent", "admin"])
     await disable(connection, "root", actor="test", now=T0)
-    assert not await has_administrator(connection)
+    assert await has_administrator(connection)
+    with pytest.raises(Conflict):
+        await disable(connection, "second", actor="test", now=T0)
+    await enable(connection, "root", actor="test", now=T0)
+    await disable(connection, "second", actor="test", now=T0)
+    # Who is disabled already keeps nobody in, and nobody out.
+    with pytest.raises(Conflict):
+        await disable(connection, "root", actor="test", now=T0)
+    await disable(connection, "second", actor="test", now=T0)
 
 
 async def test_language_is_one_of_two(connection: AsyncConnection) -> None:
@@ -132,7 +145,7 @@ async def test_presets_come_once_and_an_edited_one_stays(connection: AsyncConnec
 
 
 async def test_person_without_a_role_may_nothing(connection: AsyncConnection) -> None:
-    await connection.execute(UserRole.__table__.delete())  # type: ignore[attr-defined]
+    await connection.execute(UserRole.__table__.delete())
     nobody = await viewer(connection, "root")
     assert (nobody.permissions, nobody.scope) == (frozenset(), DataScope.OWN)
 
@@ -140,9 +153,7 @@ async def test_person_without_a_role_may_nothing(connection: AsyncConnection) ->
 async def test_permission_of_a_later_version_means_nothing(connection: AsyncConnection) -> None:
     ids = await role_ids(connection, ["agent"])
     await connection.execute(
-        RolePermission.__table__.insert().values(  # type: ignore[attr-defined]
-            role_id=ids["agent"], permission="fly"
-        )
+        RolePermission.__table__.insert().values(role_id=ids["agent"], permission="fly")
     )
     assert (await viewer(connection, "limin")).permissions == PRESET_ROLES["agent"].permissions
 

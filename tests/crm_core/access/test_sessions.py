@@ -127,14 +127,15 @@ async def test_signing_out_everywhere_and_being_disabled_end_all_sessions(
         assert await sign_out_everywhere(connection, user_id, later(1)) == 3
     assert [await live(engine, token, 2) for token in tokens] == [None, None]
     assert await live(engine, root.token, 2) is not None
+    zhao = await enter(engine, "zhao")
     async with transaction(engine) as connection:
-        await disable(connection, "root", actor="test", now=later(3))
-    assert await live(engine, root.token, 4) is None
+        await disable(connection, "zhao", actor="test", now=later(3))
+    assert await live(engine, zhao.token, 4) is None
     with pytest.raises(NotAllowed):
-        await enter(engine, "root")
+        await enter(engine, "zhao")
     async with transaction(engine) as connection:
         await connection.execute(update(User).values(disabled_at=None))
-    assert await live(engine, root.token, 4) is None, "it came back with the person"
+    assert await live(engine, zhao.token, 4) is None, "it came back with the person"
 
 
 async def test_new_password_ends_the_other_sessions(engine: AsyncEngine) -> None:

@@ -11,8 +11,9 @@ from crm_core.access.passwords import verify
 from crm_core.access.users import list_users
 from crm_core.centre.models import Project
 from crm_core.centre.plan import HotlinePlan, SeatPlan, Strategy
-from crm_core.centre.setup import EXAMPLE, SetupInvalid, SetupReport, import_setup, switch_plan
+from crm_core.centre.setup import EXAMPLE, SetupInvalid, SetupReport, import_setup
 from crm_core.centre.setup_file import SECTIONS, read_setup
+from crm_core.centre.switch_plan import switch_plan
 from crm_core.customers.fields import BUILT_IN, definitions
 from crm_core.db import Table, reading, transaction
 from crm_core.ids import PbxId
@@ -79,7 +80,11 @@ async def test_example_makes_a_whole_centre(engine: AsyncEngine) -> None:
     assert [one.key for one in fields] == [*(one.key for one in BUILT_IN), "contract", "risk"]
     assert fields[-1].read_roles == frozenset({"supervisor", "admin"})
     assert sale == DEFAULTS
-    assert [(one.key, one.digit) for one in member] == [("renewed", 1), ("declined", 2)]
+    assert [(one.key, one.digit, one.parent) for one in member] == [
+        ("renewed", 1, None), ("declined", None, None),
+        ("price", 2, "declined"), ("later", 3, "declined"),
+    ]  # fmt: skip
+    assert [one.key for one in member if one.is_heading] == ["declined"]
     assert hashed is not None
     assert await verify(hashed, report.passwords[0][1])
 
@@ -89,7 +94,7 @@ async def test_again_is_nothing(engine: AsyncEngine) -> None:
     before = await everything(engine)
     again = await load(engine, EXAMPLE)
     assert (again.added, again.changed, again.passwords) == ((), (), ())
-    assert again.unchanged == len(first.added)
+    assert again.unchanged == len(first.added) + len(first.changed)
     assert await everything(engine) == before
 
 
@@ -218,6 +223,9 @@ async def test_what_does_not_fit_together_is_a_mistake(engine: AsyncEngine) -> N
         ("customer_fields: [{key: new, zh: x, en: x, kind: choice}]", "choices"),
         ("customer_fields: [{key: new, zh: x, en: x, read_roles: [king]}]", "king"),
         ("dispositions: [{key: new, zh: x, en: x, digit: 1}]", "已解决"),
+        ("dispositions: [{key: new, zh: x, en: x, parent: nothing}]", "nothing"),
+        ("dispositions: [{key: new, zh: x, en: x, parent: new}]", "two levels"),
+        ("dispositions: [{key: new, zh: x, en: x, parent: resolved}]", "digit"),
         ("teams: [{name: T, project: Nowhere}]", "Nowhere"),
     ):
         [(line, what)] = await mistakes(engine, text)

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from crm_core.access.models import AuditEntry
 from crm_core.customers.edit import create_customer, edit_customer
 from crm_core.customers.models import Customer, PhoneNumber
-from crm_core.customers.queries import customer, customers_by_phone, full_number, search
+from crm_core.customers.queries import customer, customers_by_phone, full_number
+from crm_core.customers.search import search
 from crm_core.db import transaction
-from crm_core.errors import Invalid, NotAllowed, NotFound
+from crm_core.errors import Conflict, Invalid, NotAllowed, NotFound
 from tests.crm_core.centre.a_centre import T0, build, later, viewer
 from tests.crm_core.customers.hostile import HOSTILE
 
@@ -225,6 +226,42 @@ async def test_masked_number_in_a_form_stands_for_the_stored_one(
     await edit_customer(connection, id_, {"phones": phones}, agent, now=later(1))
     numbers = select(PhoneNumber.number).order_by(PhoneNumber.ordinal)
     assert list(await connection.scalars(numbers)) == [MOBILE, LANDLINE, "+8613900001111"]
+
+
+async def test_second_of_two_editors_is_told_and_changes_nothing(
+    connection: AsyncConnection,
+) -> None:
+    id_ = await add_chen(connection)
+    agent = await viewer(connection, "limin")
+    seen = (await customer(connection, id_, agent) or {})["changed_at"]
+    await edit_customer(connection, id_, {"name": "陈晶"}, agent, now=later(1), seen=seen)
+    with pytest.raises(Conflict):
+        await edit_customer(connection, id_, {"remark": "x"}, agent, now=later(2), seen=seen)
+    file = await customer(connection, id_, agent) or {}
+    assert (file["name"], file["remark"]) == ("陈晶", "")
+    await edit_customer(
+        connection, id_, {"remark": "x"}, agent, now=later(3), seen=file["changed_at"]
+    )
+
+
+async def test_number_is_invalid_since_it_was_first_said(connection: AsyncConnection) -> None:
+    id_ = await add_chen(connection)
+    root = await viewer(connection, "root")
+
+    async def say(seconds: float, **more: Any) -> tuple[Any, ...]:
+        phones = [{"number": MOBILE, **more}, {"number": LANDLINE, "contact": "李经理"}]
+        await edit_customer(connection, id_, {"phones": phones}, root, now=later(seconds))
+        asked = select(PhoneNumber.invalid_at).order_by(PhoneNumber.ordinal)
+        return tuple(await connection.scalars(asked))
+
+    assert await say(1, invalid=True) == (later(1), None)
+    assert await say(2, invalid=True, contact="王") == (later(1), None)
+    assert await say(3) == (later(1), None)
+    file = await customer(connection, id_, root) or {}
+    assert [one["invalid"] for one in file["phones"]] == [True, False]
+    assert await say(4, invalid=False) == (None, None)
+    with pytest.raises(Invalid, match="true or false"):
+        await say(5, invalid="yes")
 
 
 async def test_contact_who_goes_leaves_the_number(connection: AsyncConnection) -> None:

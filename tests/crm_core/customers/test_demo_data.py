@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crm_core.centre import setup
+from crm_core.centre.switch_plan import switch_plan
 from crm_core.customers.demo_data import import_demo_customers
 from crm_core.customers.models import Customer, PhoneNumber
 from crm_core.customers.phone_numbers import normalise
@@ -80,7 +81,7 @@ async def test_every_hotline_that_is_rung_leads_to_a_queue_of_the_demonstration(
 ) -> None:
     await prepared(engine)
     async with reading(engine) as connection:
-        plan = await setup.switch_plan(connection, PbxId("demo"))
+        plan = await switch_plan(connection, PbxId("demo"))
     hotlines = {hotline.number: hotline.queue for hotline in plan.hotlines}
     assert {hotlines[called] for _, called in OPENING} == {"shouhou", "vip"}
     assert [seat.interface for seat in plan.seats] == [f"PJSIP/800{n}" for n in (1, 2, 3, 4)]

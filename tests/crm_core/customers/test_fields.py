@@ -46,7 +46,15 @@ def record(keys: frozenset[str]) -> dict[str, Any]:
     return {
         "id": 7,
         **{key: canary(key) for key in ("name", "grade", "company", "address", "remark")},
-        "phones": [{"id": 1, "number": NUMBER, "raw": "raw-138", "contact": canary("contacts")}],
+        "phones": [
+            {
+                "id": 1,
+                "number": NUMBER,
+                "raw": "raw-138",
+                "invalid": False,
+                "contact": canary("contacts"),
+            }
+        ],
         "contacts": [{"name": canary("contacts"), "position": "p", "numbers": [NUMBER]}],
         "fields": {key: canary(key) for key in keys} | {"nobody_defined": "canary-undefined"},
         "password": "canary-undefined",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,23 +13,28 @@ from crm_core.events import (
     AgentSignedIn,
     AgentSignedOut,
     AgentState,
+    AgentStateChanged,
     AttemptResult,
     CallAnswered,
     CallEnded,
     CallLeftQueue,
     CallOffered,
+    CallPlaced,
     CallQueued,
     CallStarted,
     ConversationEnded,
     Direction,
     EndedBy,
     Event,
+    LegEnded,
     LinkChanged,
     LinkState,
     Member,
+    NextStateChosen,
     OfferEnded,
     QueueMemberGone,
     QueueMemberSeen,
+    StateSource,
 )
 from crm_core.ids import BootId, PbxId, QueuePassKey, UserId, call_id
 from crm_core.live_board.board import LiveBoard
@@ -97,6 +104,26 @@ def ended() -> CallEnded:
     return CallEnded(at=at(9), pbx=PBX, call=CALL)
 
 
+def state(state: AgentState, second: float = 5, user: int = 1, **more: Any) -> AgentStateChanged:
+    member = LI if user == 1 else WANG
+    return AgentStateChanged(
+        at=at(second),
+        pbx=PBX,
+        user=UserId(user),
+        agent_number=member.name or "",
+        interface=more.pop("interface", member.interface),
+        state=state,
+        source=StateSource.CALL,
+        **more,
+    )
+
+
+def placed() -> CallPlaced:
+    return CallPlaced(
+        at=at(2), pbx=PBX, call=CALL, member=LI, called_number="13900139000", leg="1.0"
+    )
+
+
 def link(state: LinkState, second: float = 0) -> LinkChanged:
     return LinkChanged(at=at(second), pbx=PBX, state=state)
 
@@ -120,28 +147,84 @@ def test_waiting_call_is_shown_in_its_queue_until_it_is_answered() -> None:
     assert board.queues[PBX, "sales"].waiting == ()
 
 
-def test_ringing_agent_is_ringing_and_the_other_ready() -> None:
-    board = a_board(started(), queued(), offered(LI, 1))
-    assert states(board) == [AgentState.RINGING, AgentState.READY]
-    assert [call.call for call in board.calls_at(PBX, "PJSIP/8001")] == [CALL]
-
-
-def test_answer_ends_the_ring_of_the_others() -> None:
+def test_call_is_at_the_phones_that_ring_for_it_or_talk_in_it() -> None:
     board = a_board(started(), queued(), offered(LI, 1), offered(WANG, 2))
-    assert states(board) == [AgentState.RINGING, AgentState.RINGING]
+    assert [call.call for call in board.calls_at(PBX, "PJSIP/8001")] == [CALL]
     board.feed(answered(WANG))
     board.feed(offer_ended(LI, 1, AttemptResult.ELSEWHERE))
-    assert states(board) == [AgentState.READY, AgentState.TALKING]
     assert board.calls_at(PBX, "PJSIP/8001") == []
+    assert [call.call for call in board.calls_at(PBX, "PJSIP/8002")] == [CALL]
 
 
-def test_after_the_conversation_the_agent_is_ready_and_keeps_the_last_call() -> None:
+def test_after_the_conversation_the_agent_keeps_the_last_call() -> None:
     board = a_board(started(), queued(), offered(LI, 1), answered(LI))
     board.feed(conversation_ended(LI))
     board.feed(ended())
     agent = board.agents[UserId(1)]
-    assert (agent.state, agent.last_call, agent.answered) == (AgentState.READY, CALL, 1)
+    assert (agent.last_call, agent.answered) == (CALL, 1)
     assert board.calls == {}
+
+
+def test_agents_state_is_what_the_machine_says_and_nothing_else() -> None:
+    board = a_board(started(), queued(), offered(LI, 1), answered(LI))
+    assert states(board) == [AgentState.READY, AgentState.READY]
+    board.feed(state(AgentState.WRAP_UP, 9, call=CALL, due_at=at(39)))
+    board.feed(
+        NextStateChosen(at=at(10), pbx=PBX, user=UserId(1), state=AgentState.PAUSED, reason="meal")
+    )
+    agent = board.agents[UserId(1)]
+    assert (agent.state, agent.since, agent.call, agent.due_at) == (
+        AgentState.WRAP_UP,
+        at(9),
+        CALL,
+        at(39),
+    )
+    assert (agent.next_state, agent.next_reason) == (AgentState.PAUSED, "meal")
+    board.feed(state(AgentState.PAUSED, 39, reason="meal"))
+    board.feed(NextStateChosen(at=at(39), pbx=PBX, user=UserId(1), state=None))
+    agent = board.agents[UserId(1)]
+    assert (agent.state, agent.reason, agent.call, agent.due_at, agent.next_state) == (
+        AgentState.PAUSED,
+        "meal",
+        None,
+        None,
+        None,
+    )
+
+
+def test_state_at_a_phone_that_was_left_is_not_the_agents() -> None:
+    board = a_board(state(AgentState.TALKING, interface="PJSIP/8009"))
+    assert states(board)[0] is AgentState.READY
+
+
+def test_sign_in_told_again_keeps_what_is_known_of_the_agent() -> None:
+    board = a_board(started(), queued(), answered(LI), state(AgentState.TALKING, call=CALL))
+    board.feed(replace(signed_in(LI, 1), at=at(60), queues=("sales", "support")))
+    agent = board.agents[UserId(1)]
+    assert (agent.state, agent.answered, agent.queues) == (
+        AgentState.TALKING,
+        1,
+        ("sales", "support"),
+    )
+
+
+def test_who_dialled_has_the_call_until_he_leaves_it() -> None:
+    board = a_board(started(), placed())
+    assert [call.call for call in board.calls_at(PBX, "PJSIP/8001")] == [CALL]
+    board.feed(answered(LI))
+    board.feed(answered(WANG))  # it was transferred to a colleague
+    board.feed(conversation_ended(LI))
+    assert board.calls[CALL].placed_by is None
+    assert board.calls_at(PBX, "PJSIP/8001") == []
+
+
+def test_who_transfers_before_anybody_answers_has_left_the_call_too() -> None:
+    board = a_board(started(), placed())
+    board.feed(LegEnded(at=at(4), pbx=PBX, call=CALL, unique_id="1.9", cause=16))
+    assert board.calls[CALL].placed_by == LI
+    board.feed(LegEnded(at=at(4), pbx=PBX, call=CALL, unique_id="1.0", cause=16))
+    assert board.calls[CALL].placed_by is None
+    assert board.calls_at(PBX, "PJSIP/8001") == []
 
 
 def test_caller_who_gives_up_leaves_the_queue_and_stops_the_ring() -> None:
@@ -149,7 +232,7 @@ def test_caller_who_gives_up_leaves_the_queue_and_stops_the_ring() -> None:
     board.feed(CallLeftQueue(at=at(6), pbx=PBX, call=CALL, queue_pass=PASS))
     board.feed(ended())
     assert board.queues[PBX, "sales"].waiting == ()
-    assert states(board)[0] is AgentState.READY
+    assert board.calls_at(PBX, "PJSIP/8001") == []
 
 
 def test_lost_link_makes_everybody_unknown_never_offline_and_keeps_the_picture() -> None:
@@ -219,7 +302,7 @@ def test_any_events_in_any_order_then_the_end_leave_nothing_behind(events: list[
     board = a_board(*events, ended())
     assert board.calls == {}
     assert all(queue.waiting == () for queue in board.queues.values())
-    assert states(board) == [AgentState.READY, AgentState.READY]
+    assert board._calls_at == {}
 
 
 @given(st.lists(st.sampled_from(range(len(WHOLE_CALL))), max_size=9))

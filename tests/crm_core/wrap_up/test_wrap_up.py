@@ -18,6 +18,7 @@ from crm_core.db import transaction
 from crm_core.errors import Invalid, NotAllowed, NotFound
 from crm_core.events import ContactRecorded
 from crm_core.ids import CallId, CustomerId, UserId
+from crm_core.wrap_up.models import Disposition
 from crm_core.wrap_up.queries import (
     DEFAULTS,
     ContactRecordInfo,
@@ -186,6 +187,31 @@ async def test_each_project_begins_with_five_dispositions_on_1_to_5(
     for project_id in await connection.scalars(select(Project.id)):
         await write_default_dispositions(connection, project_id)
         assert await dispositions_of(connection, project_id) == DEFAULTS
+
+
+async def test_no_call_ends_with_a_heading(connection: AsyncConnection) -> None:
+    heading = select(Disposition.id).where(Disposition.key == "follow_up")
+    project = select(Project.id).where(Project.is_default.is_(True)).scalar_subquery()
+    await connection.execute(
+        insert(Disposition).values(
+            project_id=project,
+            key="visit",
+            label_zh="上门",
+            label_en="Visit",
+            parent_id=heading.where(Disposition.project_id == project).scalar_subquery(),
+            ordinal=9,
+        )
+    )
+    found = await dispositions_of(connection, None)
+    assert [(one.key, one.parent, one.is_heading) for one in found[:4]] == [
+        ("resolved", None, False),
+        ("follow_up", None, True),
+        ("visit", "follow_up", False),
+        ("nuisance", None, False),
+    ]
+    await save(connection, 1, disposition_key="visit")
+    with pytest.raises(Invalid, match="heading"):
+        await save(connection, 2, disposition_key="follow_up")
 
 
 async def test_a_call_waits_for_its_note_until_that_is_submitted(

@@ -146,7 +146,7 @@ def test_honest_values_are_sent_as_they_are() -> None:
         frame_of(add)
         == (
             "Action: QueueAdd\r\nActionID: id-1\r\nQueue: 售后 支持\r\nInterface: PJSIP/8001\r\n"
-            "MemberName: 1001\r\nPenalty: 2\r\n\r\n"
+            "MemberName: 1001\r\nPenalty: 2\r\nPaused: false\r\n\r\n"
         ).encode()
     )
 

@@ -141,7 +141,39 @@ async def test_port_where_nobody_listens_is_tried_again(server: Scripted) -> Non
     session.connect()
     await eventually(lambda: len(heard.states) > 2)
     await session.close_and_wait()
-    assert heard.reasons[0] == "cannot connect: Connect call failed ('127.0.0.1', 1)"
+    assert heard.reasons[0] == "cannot connect to 127.0.0.1:1: Connection refused"
+
+
+async def test_asterisk_that_is_away_is_told_once_with_its_address_by_both_sessions(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard = Heard(), Heard()
+    events, control = (to("127.0.0.1", 1, one) for one in heard)
+    events.beside, control.beside = control, events
+    events.connect()
+    control.connect()
+    await eventually(lambda: all(len(one.states) > 2 for one in heard))
+    await events.close_and_wait()
+    await control.close_and_wait()
+    told = [record.getMessage() for record in caplog.records if record.name == "zuoxi.ami"]
+    assert told == ["lab/events: down: cannot connect to 127.0.0.1:1: Connection refused"]
+
+
+async def test_link_that_is_lost_again_is_told_again(
+    server: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+    session = to("127.0.0.1", server.port, heard)
+    session.connect()
+    stood, gone = LinkState.UP, LinkState.DOWN
+    await eventually(lambda: heard.states == [stood])
+    server.cut()
+    await eventually(lambda: heard.states == [stood, gone, stood])
+    server.cut()
+    await eventually(lambda: heard.states[:4] == [stood, gone, stood, gone])
+    await session.close_and_wait()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["lab/events: down: the connection was lost"] * 2
 
 
 # --- the end ---------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def at(seconds: float) -> datetime:
 
 def a(kind: type[Message], when: float, /, **values: Any) -> Message:
     """A message of this kind, `when` seconds after T0."""
-    defaults: dict[str, Any] = {"paused": False, "in_call": False, "variables": ()}
+    defaults: dict[str, Any] = {"paused": False, "variables": ()}
     given = {"at": at(when), "at_is_receipt": False, **values}
     make: Any = kind
     return cast(
@@ -132,7 +132,7 @@ def an_answered_call() -> list[ami.AmiMessage]:
         leg(1.1, "lab-1.1"),
         of_agent(ami.AgentCalled, 1.2, "lab-1.1"),
         of_agent(ami.DialBegin, 1.2, "lab-1.1"),
-        of_agent(ami.AgentRingNoAnswer, 16.2, "lab-1.1", ring_time=15000),
+        of_agent(ami.AgentRingNoAnswer, 16.2, "lab-1.1"),
         dial_end(16.2, "lab-1.1", "NOANSWER"),
         hangup(16.3, "lab-1.1", 0),
         leg(17.0, "lab-1.2", "8002"),
@@ -140,7 +140,7 @@ def an_answered_call() -> list[ami.AmiMessage]:
         of_agent(ami.DialBegin, 17.1, "lab-1.2", "8002"),
         dial_end(20.0, "lab-1.2", "ANSWER"),
         leaves(20.1),
-        of_agent(ami.AgentConnect, 20.1, "lab-1.2", "8002", hold_time=19, ring_time=3),
+        of_agent(ami.AgentConnect, 20.1, "lab-1.2", "8002"),
         of_agent(ami.AgentComplete, 40.0, "lab-1.2", "8002", reason="caller"),
         hangup(40.1, CALLER),
         hangup(40.2, "lab-1.2"),

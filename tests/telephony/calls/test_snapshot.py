@@ -119,7 +119,8 @@ def test_a_call_that_talks_is_opened_with_its_agent() -> None:
     assert of(events, CallLeftQueue) == []
 
 
-def test_what_asterisk_does_not_know_any_more_ended_unseen_at_its_last_sign_of_life() -> None:
+def test_what_asterisk_does_not_know_any_more_ended_unseen_when_we_heard_it_last() -> None:
+    """Up to the loss of the link we would have heard of its end."""
     tracker = a_tracker()
     waiting = [rings_in(0), joins(1), leg(2, "lab-1.1"), of_agent(ami.AgentCalled, 3, "lab-1.1")]
     told(tracker, *waiting)
@@ -127,7 +128,7 @@ def test_what_asterisk_does_not_know_any_more_ended_unseen_at_its_last_sign_of_l
     events = told(tracker, LOST, began(100), ended(100.1))
 
     (over,) = of(events, CallEnded)
-    assert (over.seen, over.at, over.cause) == (False, at(3), None)
+    assert (over.seen, over.at, over.cause) == (False, at(50), None)
     assert [e.result for e in of(events, OfferEnded)] == [AttemptResult.GONE]
     assert len(of(events, CallLeftQueue)) == 1
     assert [e.cause for e in of(events, LegEnded)] == [None, None]
@@ -141,7 +142,7 @@ def test_a_talk_that_ended_unseen_was_ended_by_nobody_we_know() -> None:
     events = told(tracker, LOST, began(100), ended(100.1))
 
     assert [(e.ended_by, e.at) for e in of(events, ConversationEnded)] == [
-        (EndedBy.UNKNOWN, at(20.1))
+        (EndedBy.UNKNOWN, at(50))
     ]
 
 

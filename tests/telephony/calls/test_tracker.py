@@ -90,6 +90,17 @@ def test_a_leave_that_no_connect_follows_is_told_once_the_time_has_passed() -> N
     assert [event.at for event in of(events, CallLeftQueue)] == [at(9)]
 
 
+def test_a_leave_is_explained_in_its_own_time_whoever_else_waits() -> None:
+    tracker, another = a_tracker(), "lab-2.0"
+    told(tracker, rings_in(0), joins(1), rings_in(0, another), joins(1, "support", another))
+    told(tracker, leaves(9), leaves(9.9, "support", another))
+
+    (first,) = of(told(tracker, rings_in(10.5, "lab-7.0")), CallLeftQueue)
+    (second,) = of(told(tracker, rings_in(11, "lab-8.0")), CallLeftQueue)
+
+    assert (first.at, second.at) == (at(9), at(9.9))
+
+
 def test_an_abandon_and_its_leave_are_one_end() -> None:
     events = told(a_tracker(), rings_in(0), joins(1), abandons(9), leaves(9.1), hangup(9.2, CALLER))
 
@@ -451,5 +462,5 @@ def test_two_thousand_calls_leave_nothing_behind() -> None:
     book = tracker._book
     assert book.calls == {}
     assert book._by_channel == {}
-    assert tracker._unsettled == {}
+    assert len(tracker._settling) == 0
     assert len(book._ended) <= 20_000

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from crm_core.bus import Envelope, MemoryBus
 from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, SwitchPlan
 from crm_core.commands import (
     AddMember,
+    ChooseState,
     Command,
     Done,
     FeedPosition,
@@ -26,6 +28,8 @@ from crm_core.commands import (
     RemoveMember,
 )
 from crm_core.events import (
+    AgentSignedIn,
+    AgentState,
     AttemptResult,
     CallAnswered,
     CallEnded,
@@ -42,7 +46,9 @@ from crm_core.events import (
     OfferEnded,
     Outcome,
     PassClosed,
+    QueueMemberSeen,
 )
+from crm_core.ids import UserId
 from telephony.commands import Commands
 from telephony.demo_pbx.callers import REPEATER, SERVICE, VIP, Pace
 from telephony.demo_pbx.demo import DEMO, DemoPbx
@@ -53,7 +59,7 @@ QUEUE = "shouhou"
 PATIENT = Pace(first=0.0, gap=(3600.0, 3600.0), wait=(3600.0, 3600.0), talk=(3600.0, 3600.0))
 
 
-def a_plan(ring_seconds: int = 60) -> SwitchPlan:
+def a_plan(ring_seconds: int = 60, missed_rings: int = 2) -> SwitchPlan:
     return SwitchPlan(
         queues=(
             QueuePlan(
@@ -62,6 +68,7 @@ def a_plan(ring_seconds: int = 60) -> SwitchPlan:
                 strategy=Strategy.RINGALL,
                 ring_seconds=ring_seconds,
                 wrap_up_seconds=0,
+                missed_rings=missed_rings,
             ),
             QueuePlan(name="vip", title="VIP"),
         ),
@@ -116,7 +123,7 @@ class Centre:
 
 @asynccontextmanager
 async def a_centre(
-    folder: Path, *, ring_seconds: int = 60, pace: Pace = PATIENT
+    folder: Path, *, ring_seconds: int = 60, missed_rings: int = 2, pace: Pace = PATIENT
 ) -> AsyncIterator[Centre]:
     bus = MemoryBus()
 
@@ -129,7 +136,7 @@ async def a_centre(
     bus.answer(OpenCalls, nothing_yet)
     bus.answer(KnownBoots, nothing_yet)
     bus.answer(FeedPosition, from_the_start)
-    demo = DemoPbx(bus, a_plan(ring_seconds), folder, pace=pace)
+    demo = DemoPbx(bus, a_plan(ring_seconds, missed_rings), folder, pace=pace)
     url = await demo.start()
     assert url.queue_log is not None
     centre = Centre(bus, url.queue_log)
@@ -190,6 +197,45 @@ async def test_a_phone_put_down_while_it_rings_refuses_and_rings_again(tmp_path:
         await centre.does(PutDownPhone(pbx=DEMO, interface=LIMIN))
         assert (await centre.fact(OfferEnded)).result is AttemptResult.REFUSED
         assert (await centre.fact(CallOffered, 2)).attempt == 2
+
+
+async def test_a_ring_that_runs_out_pauses_the_member_everywhere_at_once(tmp_path: Path) -> None:
+    """With the rows of the real one (`tests/lab/test_pauses.py`)."""
+    async with a_centre(tmp_path, ring_seconds=1, missed_rings=1) as centre:
+        await centre.signs_in(LIMIN, "1021")
+        await centre.signs_in(LIMIN, "1021", "vip")
+        assert (await centre.fact(OfferEnded)).result is AttemptResult.NO_ANSWER
+        paused = [seen for seen in centre.of(QueueMemberSeen) if seen.paused]
+        assert {(seen.queue, seen.pause_reason) for seen in paused} == {
+            (QUEUE, "Auto-Pause"),
+            ("vip", "Auto-Pause"),
+        }
+        rows = [row for row in centre.rows() if row[1] in ("RINGNOANSWER", "PAUSEALL", "PAUSE")]
+    assert [row[1] for row in rows] == ["RINGNOANSWER", "PAUSEALL", "PAUSE", "PAUSE"]
+    assert {tuple(row[2:]) for row in rows[1:]} == {("Auto-Pause",)}
+
+
+async def test_a_member_is_added_paused_with_its_reason(tmp_path: Path) -> None:
+    async with a_centre(tmp_path) as centre:
+        centre.bus.publish(
+            AgentSignedIn(
+                at=datetime.now(UTC),
+                pbx=DEMO,
+                user=UserId(1),
+                agent_number="1021",
+                name="李敏",
+                interface=LIMIN,
+                queues=(QUEUE,),
+            )
+        )
+        lunch = ChooseState(pbx=DEMO, user=UserId(1), state=AgentState.PAUSED, reason="meal")
+        assert await centre.does(lunch) == Done()
+        await centre.signs_in(LIMIN, "1021")
+        seen = await centre.fact(QueueMemberSeen)
+        assert (seen.paused, seen.pause_reason) == (True, "zx:meal")
+        ready = ChooseState(pbx=DEMO, user=UserId(1), state=AgentState.READY)
+        assert await centre.does(ready) == Done()
+        assert (await centre.fact(CallOffered)).member.interface == LIMIN
 
 
 async def test_of_two_phones_that_ring_the_lifted_one_has_the_call(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What an administrator keeps: people, and the seats' phones. Everything else is the set-up file."""

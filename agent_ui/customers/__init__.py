@@ -1,0 +1,1 @@
+"""The customers' pages: the list, one file, and the form that makes or changes one."""

@@ -1,0 +1,1 @@
+"""The live queues: what a supervisor sees of the floor, pushed as it changes."""

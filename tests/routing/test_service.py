@@ -1,0 +1,43 @@
+"""Routing on the bus: what is refused is told once, asked again, and no longer once it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from crm_core.bus import MemoryBus
+from crm_core.commands import AddMember, Done
+from crm_core.events import CommandRefused, Event
+from routing.membership import Membership
+from routing.service import Routing
+from tests.routing.test_membership import LINK_UP, SEATS, T0, heard, signed_in
+
+
+async def test_queue_that_asterisk_does_not_know_yet_gets_its_member_later() -> None:
+    bus, asked, told = MemoryBus(), list[AddMember](), list[Event]()
+    answers = [Done(refused="No such queue"), Done(refused="No such queue"), Done()]
+    settled = asyncio.Event()
+
+    async def asterisk(command: AddMember) -> Done:
+        asked.append(command)
+        if len(asked) == len(answers):
+            settled.set()
+        return answers[len(asked) - 1]
+
+    bus.answer(AddMember, asterisk)
+    bus.subscribe(lambda envelope: told.append(envelope.event))
+    routing = asyncio.create_task(Routing(bus, Membership(SEATS)).run())
+    try:
+        for event in (LINK_UP, signed_in(1, "PJSIP/8001", "sales"), heard(2), heard(6)):
+            bus.publish(event)
+        async with asyncio.timeout(5):
+            await settled.wait()
+        bus.publish(heard(600))
+        await asyncio.sleep(0)
+    finally:
+        routing.cancel()
+        await asyncio.gather(routing, return_exceptions=True)
+    assert len(set(asked)) == 1
+    assert len(asked) == 3
+    refused = [event for event in told if isinstance(event, CommandRefused)]
+    assert [(one.at - T0, one.reason) for one in refused] == [(timedelta(), "No such queue")]

@@ -20,7 +20,7 @@ from tests.bench.traffic import Traffic
 FEW, MANY = 100, 1_000
 CALLS_PER_SECOND = 20.0
 """A hundred agents take no more, if nobody is to be rung twice within a call."""
-ROUNDS, ROUND_SECONDS, WARM_UP_SECONDS = 4, 8.0, 3.0
+ROUNDS, ROUND_SECONDS, WARM_UP_SECONDS = 3, 6.0, 2.0
 
 
 @dataclass(slots=True)
@@ -40,18 +40,19 @@ def measure(loop: Loop, folder: Path, load: OtherLoad, seed: int, epoch: int) ->
         for agents, kept in ((FEW, found.few), (MANY, found.many)):
             site = pop.a_centre(folder / f"growth-{agents}", agents)
             ours, port = stack.enter_context(pop.a_zuoxi(loop, site, folder / f"growth-{agents}"))
+            ours.calls_per_second = CALLS_PER_SECOND
             ours.clients = connect(loop, port, [("/api/v1/events", t) for t in site.tokens])
             loop.rest(1.0)
             for client in ours.clients:
                 client.frames()  # the first pictures
             traffic = Traffic(site.agents, seed, epoch)
-            found.wrong += ours.play(traffic, WARM_UP_SECONDS, OtherLoad(), CALLS_PER_SECOND).wrong
+            found.wrong += ours.play(traffic, WARM_UP_SECONDS, OtherLoad()).wrong
             ours.fall_asleep()
             turn.append((ours, traffic, kept))
         for _ in range(ROUNDS):
             for ours, traffic, kept in turn:
                 ours.wake()
-                one = ours.play(traffic, ROUND_SECONDS, load, CALLS_PER_SECOND)
+                one = ours.play(traffic, ROUND_SECONDS, load)
                 ours.fall_asleep()
                 for each, _, _ in turn:
                     each.breathe()

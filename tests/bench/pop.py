@@ -55,22 +55,17 @@ class Variant:
 
     name: str
     pings_its_pbx = True
+    calls_per_second = CALLS_PER_SECOND
 
     def __init__(self, loop: Loop, pbx: Pbx, child: Child) -> None:
         self.loop, self.pbx, self.child = loop, pbx, child
         self.clients: list[Client] = []
 
-    def play(
-        self,
-        traffic: Traffic,
-        seconds: float,
-        load: OtherLoad,
-        calls_per_second: float = CALLS_PER_SECOND,
-    ) -> Round:
+    def play(self, traffic: Traffic, seconds: float, load: OtherLoad) -> Round:
         """One round; nothing is judged before its last frame has come."""
         begins = time.time() + 0.5
         began = time.perf_counter() + 0.5
-        sent = traffic.round(calls_per_second, seconds, begins)
+        sent = traffic.round(self.calls_per_second, seconds, begins)
         gc.collect()
         gc.disable()
         cpu = self.child.cpu_seconds()

@@ -56,8 +56,11 @@ laboratory: $(VENV)/.dev
 lab: $(VENV)/.dev ## a real Asterisk with callers and agents to play with
 	@$(RUN)/python -m tests.lab
 
-bench: $(VENV)/.dev ## the quick benchmark, at most 4 minutes
+bench: $(VENV)/.dev ## the quick benchmark, about 4 minutes
 	@$(RUN)/python -m tests.bench
+
+bench-full: $(VENV)/.dev ## all benchmarks: a floor of 200 agents and growth as well
+	@$(RUN)/python -m tests.bench --full
 
 golden: $(VENV)/.dev ## write golden traces, help and OpenAPI anew (review by git diff)
 	@$(RUN)/python -m tests.golden
@@ -81,4 +84,4 @@ lock: $(VENV)/.dev ## the lock files anew from pyproject.toml (needs uv)
 demo-reset: ## forget what the demonstration has stored
 	@rm -rf var/demo
 
-.PHONY: help demo install test check laboratory lab bench golden screens migration vendor vendor-check lock demo-reset
+.PHONY: help demo install test check laboratory lab bench bench-full golden screens migration vendor vendor-check lock demo-reset

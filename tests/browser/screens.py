@@ -17,6 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.centre import (
+    ADMIN,
     EMPTY_SEAT,
     KNOWN,
     LIMIN,
@@ -66,6 +67,8 @@ def main() -> None:
                     take_lists,
                     take_desk,
                     take_states,
+                    take_floor,
+                    take_office,
                     take_mishaps,
                 ):
                     with a_browser_of(browser, product) as desk:
@@ -159,6 +162,41 @@ def take_states(desk: Desk, lab: Laboratory) -> None:
         take(page, "desk-missed", lambda: is_in(desk, "missed"))
     page.keyboard.press("Alt+r")
     desk.is_ready()
+
+
+def take_floor(desk: Desk, lab: Laboratory) -> None:
+    """What a supervisor sees: one agent talks, somebody waits; a customer's file."""
+    page = desk.page
+    goes_in(desk, WANGFANG)
+    page.goto(f"{desk.product.url}/live")
+    with (
+        phones(lab, PhoneBehaviour(answer_after_ms=200)),
+        a_call(lab, SUPPORT),
+        callers(lab, VIP, [Caller(number="13900000202")], CallerBehaviour()),
+    ):
+        expect(page.locator("main")).to_contain_text("王建国", timeout=15_000)
+        page.wait_for_timeout(6_000)
+        take(page, "live", lambda: expect(page.locator("main")).to_contain_text("王建国"))
+    page.goto(f"{desk.product.url}/customers")
+    take(page, "customers")
+    page.get_by_role("link", name="王建国").first.click()
+    expect(page.locator("h1")).to_contain_text("王建国")
+    take(page, "customer")
+
+
+def take_office(desk: Desk, _: Laboratory) -> None:
+    """What an administrator keeps."""
+    page = desk.page
+    goes_in(desk, ADMIN)
+    for path in ("people", "seats", "account"):
+        page.goto(f"{desk.product.url}/{path}")
+        take(page, path)
+    page.goto(f"{desk.product.url}/people")
+    page.get_by_role("link", name="李敏").click()
+    take(page, "person")
+    page.goto(f"{desk.product.url}/seats")
+    page.locator("tbody a").first.click()
+    take(page, "seat")
 
 
 def take_mishaps(desk: Desk, _: Laboratory) -> None:

@@ -102,15 +102,15 @@ def _comparing(names: tuple[str, ...]) -> dict[str, Any]:
     """`==` and `hash` by the fields, in C."""
     values: Callable[[Any], Any] = attrgetter(*names) if names else lambda _: ()
 
-    def __eq__(self: Any, other: object) -> bool:  # noqa: N807
+    def equals(self: Any, other: object) -> Any:
         if other.__class__ is not self.__class__:
             return NotImplemented
         return bool(values(self) == values(other))
 
-    def __hash__(self: Any) -> int:  # noqa: N807
+    def hashes(self: Any) -> int:
         return hash(values(self))
 
-    return {"__eq__": __eq__, "__hash__": __hash__}
+    return {"__eq__": equals, "__hash__": hashes}
 
 
 def _repr(self: Any) -> str:

@@ -5,6 +5,7 @@ Journeys and browser tests drive it from outside: by HTTP, by the command line, 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
@@ -141,3 +142,18 @@ def a_product(folder: Path, environ: Mapping[str, str]) -> Iterator[Product]:
         yield product
     finally:
         product.kill9()
+
+
+async def eventually(
+    is_so: Callable[[], object | Awaitable[object]], seconds: float = 10.0
+) -> None:
+    """Wait for what no event tells: a row, a region of a page. `is_so` may answer later itself.
+
+    Raises `TimeoutError`.
+    """
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = is_so()
+            if await answer if isinstance(answer, Awaitable) else answer:
+                return
+            await asyncio.sleep(0.02)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -219,10 +220,11 @@ class Hub:
                 Frame(seq, event.at, "call.answered", body),
                 live,
                 event.call,
-                lambda viewer, names=names_agent: (  # type: ignore[misc]
-                    self.audience.hears_who(viewer, who.user_id) is names
-                ),
+                partial(self._hears_who, who.user_id, names_agent),
             )
+
+    def _hears_who(self, user: UserId | None, names_agent: bool, viewer: Viewer) -> bool:
+        return self.audience.hears_who(viewer, user) is names_agent
 
     def _placed(self, _seq: str, event: CallPlaced, _former: LiveCall | None) -> None:
         who = self._holders.holder(event.pbx, event.member, event.at)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,10 +87,3 @@ async def agent(chromium: Browser, world: World) -> AsyncIterator[Agent]:
     yield found
     assert found.complaints == []
     await context.close()
-
-
-async def until(claim: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what no event tells: a row in the database, a command at the bus."""
-    async with asyncio.timeout(10):
-        while not await claim():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)

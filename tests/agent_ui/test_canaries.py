@@ -7,7 +7,6 @@ a surface that shows them to nobody would prove nothing.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import re
@@ -24,6 +23,7 @@ from crm_core.customers.values import ContactValue, CustomerValues, PhoneValue
 from crm_core.db import transaction
 from crm_core.ids import CallId
 from tests.agent_ui.world import Browser, Listener, World
+from tests.harness import eventually
 
 CUSTOMERS = 250
 LOOKED_AT = 10
@@ -236,9 +236,9 @@ async def test_what_a_role_may_not_read_is_nowhere(
 
 async def drawn(socket: Listener, call: CallId) -> None:
     """The frames of this call have come: the pop, and its card as HTML."""
-    async with asyncio.timeout(5):
-        while not any(f"pop-{call}" in frame["html"] for frame in socket.of("region")):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: any(f"pop-{call}" in frame["html"] for frame in socket.of("region")), 5.0
+    )
 
 
 async def test_programs_get_no_more_than_people(world: World, cage: Cage) -> None:

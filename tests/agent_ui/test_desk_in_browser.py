@@ -13,8 +13,9 @@ from sqlalchemy import select
 from crm_core.db import reading
 from crm_core.events import AttemptResult, LinkState
 from crm_core.wrap_up.models import ContactRecord, Disposition
-from tests.agent_ui.agent_page import Agent, sign_in, until
+from tests.agent_ui.agent_page import Agent, sign_in
 from tests.agent_ui.world import World
+from tests.harness import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -191,7 +192,7 @@ async def test_a_phone_that_is_gone_is_said_with_what_to_do(agent: Agent) -> Non
 async def test_without_the_server_a_page_of_ours_says_what_still_works(agent: Agent) -> None:
     await agent.page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     kept = "caches.match('/offline/zh-CN', { ignoreSearch: true }).then(Boolean)"
-    await until(lambda: agent.page.evaluate(kept))
+    await eventually(lambda: agent.page.evaluate(kept))
     await agent.page.context.set_offline(True)
     await agent.page.goto(f"{agent.world.url}/calls")
     await expect(agent.page.get_by_role("heading")).to_have_text("无法连接服务器")

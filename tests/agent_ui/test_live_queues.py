@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,6 +30,7 @@ from crm_core.events import (
 from crm_core.ids import CallId, QueuePassKey, UserId
 from crm_core.live_board.queue_day import QueueCounts
 from tests.agent_ui.world import DIGITS, NUMBER, PBX, Listener, World
+from tests.harness import eventually
 
 FOREIGN = ("孙丽", "1003", "8003")
 """An agent of another team, by name, number and extension."""
@@ -40,12 +42,6 @@ async def viewer(world: World, name: str) -> Viewer:
         found = await viewer_of_user(connection, user or 0)
     assert found is not None
     return found
-
-
-async def until(claim: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not claim():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.02)
 
 
 def card_of(world: World, who: Viewer, queue: str = "support") -> QueueCard:
@@ -208,7 +204,7 @@ async def test_an_agents_state_comes_with_reason_customer_and_what_follows(world
     ring = world.a_call_rings()
     world.answers(ring)
 
-    def becomes(state: AgentState, **more: object) -> None:
+    def becomes(state: AgentState, **more: Any) -> None:
         fact = AgentStateChanged(
             at=datetime.now(UTC),
             pbx=PBX,
@@ -217,7 +213,7 @@ async def test_an_agents_state_comes_with_reason_customer_and_what_follows(world
             interface="PJSIP/8001",
             state=state,
             source=StateSource.CALL,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
         world.bus.publish(fact)
 
@@ -306,7 +302,7 @@ async def test_the_day_equals_the_table_and_is_on_page_and_in_answers(
     world: World, run: Run
 ) -> None:
     who = await viewer(world, "wangfang")
-    await until(lambda: card_of(world, who).today is not None)
+    await eventually(lambda: card_of(world, who).today is not None)
     for outcome, wait in (
         (Outcome.ANSWERED, 12),
         (Outcome.ANSWERED, 31),
@@ -327,7 +323,7 @@ async def test_the_day_equals_the_table_and_is_on_page_and_in_answers(
     await world.recorded()
     again = days_of(world)
     run(again)
-    await until(lambda: again.of(PBX, "support") is not None)
+    await eventually(lambda: again.of(PBX, "support") is not None)
     assert again.of(PBX, "support") == expected
 
 
@@ -362,7 +358,7 @@ async def test_facts_that_come_while_the_rows_are_read_are_counted_once(
     closes(world, call, queue_pass, Outcome.ANSWERED, 3)
     other, other_pass = world.caller_queues()
     answer.set()
-    await until(lambda: days.of(PBX, "support") is not None)
+    await eventually(lambda: days.of(PBX, "support") is not None)
     closes(world, other, other_pass, Outcome.ABANDONED, 8)
     counts = days.of(PBX, "support")
     assert counts == QueueCounts(offered=2, answered=1, within=1, abandoned=1)
@@ -371,12 +367,14 @@ async def test_facts_that_come_while_the_rows_are_read_are_counted_once(
 async def test_after_a_gap_the_rows_say_what_nobody_told(world: World, run: Run) -> None:
     days = days_of(world)
     run(days)
-    await until(lambda: days.of(PBX, "support") is not None)
+    await eventually(lambda: days.of(PBX, "support") is not None)
     call, queue_pass = world.caller_queues()  # `days` is on no bus: it hears nothing of it
     closes(world, call, queue_pass, Outcome.ANSWERED, 3)
     now = datetime.now(UTC)
     days.feed(GapRecorded(at=now, pbx=PBX, began_at=now, boot_changed=False))
-    await until(lambda: days.of(PBX, "support") == QueueCounts(offered=1, answered=1, within=1))
+    await eventually(
+        lambda: days.of(PBX, "support") == QueueCounts(offered=1, answered=1, within=1)
+    )
 
 
 async def test_a_new_day_begins_at_the_centres_midnight(world: World, run: Run) -> None:
@@ -386,9 +384,11 @@ async def test_a_new_day_begins_at_the_centres_midnight(world: World, run: Run) 
     call, queue_pass = world.caller_queues()
     closes(world, call, queue_pass, Outcome.ANSWERED, 3)
     run(days)
-    await until(lambda: days.of(PBX, "support") == QueueCounts(offered=1, answered=1, within=1))
+    await eventually(
+        lambda: days.of(PBX, "support") == QueueCounts(offered=1, answered=1, within=1)
+    )
     clock[0] += timedelta(seconds=1)
-    await until(lambda: days.of(PBX, "support") == QueueCounts())
+    await eventually(lambda: days.of(PBX, "support") == QueueCounts())
 
 
 # --- order and alarm ------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from agent_ui.rendering import LANGUAGES
 from crm_core.db import reading
 from crm_core.events import AttemptResult, LinkState
 from crm_core.wrap_up.models import ContactRecord
-from tests.agent_ui.agent_page import Agent, until
+from tests.agent_ui.agent_page import Agent
 from tests.agent_ui.samples import pages
 from tests.agent_ui.world import World
+from tests.harness import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +31,7 @@ async def until_noted(world: World, note: str, *, submitted: bool) -> None:
     async def noted() -> bool:
         return await notes(world) == [(note, submitted)]
 
-    await until(noted)
+    await eventually(noted)
 
 
 # --- the ring -------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ async def test_alt_q_hangs_up_even_from_inside_the_note(agent: Agent) -> None:
     async def hung_up() -> bool:
         return bool(agent.world.hung_up)
 
-    await until(hung_up)
+    await eventually(hung_up)
     assert len(sent) == 1
     assert [command.call for command in agent.world.hung_up] == [ring.call]
 

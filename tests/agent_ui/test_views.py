@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,13 +51,13 @@ ZHANG = Member(interface="PJSIP/8002", name="1022")
 PASS = QueuePassKey(unique_id="1.1", queue="vip")
 
 
-def at(second: float) -> dict[str, object]:
+def at(second: float) -> dict[str, Any]:
     return {"at": NOW + timedelta(seconds=second), "pbx": PBX}
 
 
 def started(second: float = 0, number: str | None = "13800138000") -> CallStarted:
     return CallStarted(
-        **at(second),  # type: ignore[arg-type]
+        **at(second),
         call=CALL,
         boot=BOOT,
         unique_id="1.1",
@@ -69,43 +70,43 @@ def an_inbound_call() -> list[Event]:
     """Rings, waits 18 s, is answered by Li at second 20, talks to second 60."""
     return [
         started(),
-        CallQueued(**at(2), call=CALL, queue_pass=PASS, caller_number="13800138000"),  # type: ignore[arg-type]
-        CallOffered(**at(5), call=CALL, queue_pass=PASS, attempt=1, member=ZHANG),  # type: ignore[arg-type]
+        CallQueued(**at(2), call=CALL, queue_pass=PASS, caller_number="13800138000"),
+        CallOffered(**at(5), call=CALL, queue_pass=PASS, attempt=1, member=ZHANG),
         OfferEnded(
-            **at(15),  # type: ignore[arg-type]
+            **at(15),
             call=CALL,
             queue_pass=PASS,
             attempt=1,
             member=ZHANG,
             result=AttemptResult.NO_ANSWER,
         ),
-        CallOffered(**at(16), call=CALL, queue_pass=PASS, attempt=2, member=LI),  # type: ignore[arg-type]
+        CallOffered(**at(16), call=CALL, queue_pass=PASS, attempt=2, member=LI),
         OfferEnded(
-            **at(20),  # type: ignore[arg-type]
+            **at(20),
             call=CALL,
             queue_pass=PASS,
             attempt=2,
             member=LI,
             result=AttemptResult.ANSWERED,
         ),
-        CallAnswered(**at(20), call=CALL, queue_pass=PASS, member=LI),  # type: ignore[arg-type]
+        CallAnswered(**at(20), call=CALL, queue_pass=PASS, member=LI),
         ConversationEnded(
-            **at(60),  # type: ignore[arg-type]
+            **at(60),
             call=CALL,
             queue_pass=PASS,
             member=LI,
             ended_by=EndedBy.CALLER,
         ),
-        CallEnded(**at(60), call=CALL, cause=16),  # type: ignore[arg-type]
+        CallEnded(**at(60), call=CALL, cause=16),
     ]
 
 
 def a_board(*events: Event, link: LinkState = LinkState.UP) -> LiveBoard:
     board = LiveBoard()
-    board.feed(LinkChanged(**at(-100), state=link))  # type: ignore[arg-type]
+    board.feed(LinkChanged(**at(-100), state=link))
     board.feed(
         AgentSignedIn(
-            **at(-50),  # type: ignore[arg-type]
+            **at(-50),
             user=UserId(1),
             agent_number="1021",
             name="李敏",
@@ -127,7 +128,7 @@ def nobody(_: object) -> Party:
 
 def test_while_the_link_is_away_counts_and_calls_are_unknown() -> None:
     board = a_board(*an_inbound_call()[:7])
-    board.feed(LinkChanged(**at(30), state=LinkState.DOWN))  # type: ignore[arg-type]
+    board.feed(LinkChanged(**at(30), state=LinkState.DOWN))
     assert all(chip.unknown for chip in queue_chips(board, board.agents[UserId(1)], {}))
     bars = call_bars(board, board.agents[UserId(1)], nobody)
     assert [bar.unknown for bar in bars] == [True]
@@ -159,13 +160,13 @@ def test_a_ringing_call_has_no_bar_and_an_answered_one_says_how_long_it_waited()
 
 def test_a_call_at_another_device_has_no_bar_here() -> None:
     history = an_inbound_call()[:4]
-    history.append(CallAnswered(**at(20), call=CALL, queue_pass=PASS, member=ZHANG))  # type: ignore[arg-type]
+    history.append(CallAnswered(**at(20), call=CALL, queue_pass=PASS, member=ZHANG))
     board = a_board(*history)
     assert call_bars(board, board.agents[UserId(1)], nobody) == ()
 
 
 def test_a_placed_call_has_a_bar_that_rings_until_it_is_answered() -> None:
-    placed = CallPlaced(**at(1), call=CALL, member=LI, called_number="13900139000")  # type: ignore[arg-type]
+    placed = CallPlaced(**at(1), call=CALL, member=LI, called_number="13900139000")
     board = a_board(started(), placed)
     (bar,) = call_bars(board, board.agents[UserId(1)], nobody)
     assert (bar.state, bar.waited_seconds, bar.since) == (AgentState.RINGING, None, NOW)
@@ -182,11 +183,11 @@ def test_the_own_phone_is_there_or_away_and_unknown_while_nobody_can_tell() -> N
     me = board.agents[UserId(1)]
     assert connection(board, me, NOW).reachable is None
     for reachable in (True, False):
-        board.feed(DeviceSeen(**at(1), interface="PJSIP/8001", reachable=reachable))  # type: ignore[arg-type]
+        board.feed(DeviceSeen(**at(1), interface="PJSIP/8001", reachable=reachable))
         assert connection(board, me, NOW).reachable is reachable
-    board.feed(DeviceSeen(**at(2), interface="PJSIP/8002", reachable=True))  # type: ignore[arg-type]
+    board.feed(DeviceSeen(**at(2), interface="PJSIP/8002", reachable=True))
     assert connection(board, me, NOW).reachable is False
-    board.feed(LinkChanged(**at(3), state=LinkState.DOWN))  # type: ignore[arg-type]
+    board.feed(LinkChanged(**at(3), state=LinkState.DOWN))
     assert connection(board, me, NOW).reachable is None
 
 
@@ -259,14 +260,14 @@ def test_a_withheld_number_is_told_as_withheld() -> None:
 
 def test_what_the_queue_log_repeats_is_not_told_twice() -> None:
     entered = PassEntered(
-        **at(2),  # type: ignore[arg-type]
+        **at(2),
         call=CALL,
         queue_pass=PASS,
         boot=BOOT,
         caller_number=None,
     )
     closed = PassClosed(
-        **at(60),  # type: ignore[arg-type]
+        **at(60),
         call=CALL,
         queue_pass=PASS,
         outcome=Outcome.ANSWERED,
@@ -277,7 +278,7 @@ def test_what_the_queue_log_repeats_is_not_told_twice() -> None:
 
 def test_how_a_pass_ended_is_told_by_the_queue_log() -> None:
     closed = PassClosed(
-        **at(60),  # type: ignore[arg-type]
+        **at(60),
         call=CALL,
         queue_pass=PASS,
         outcome=Outcome.TIMEOUT,
@@ -287,7 +288,7 @@ def test_how_a_pass_ended_is_told_by_the_queue_log() -> None:
 
 
 def test_an_end_that_nobody_saw_is_told_as_such() -> None:
-    unseen = CallEnded(**at(9), call=CALL, seen=False)  # type: ignore[arg-type]
+    unseen = CallEnded(**at(9), call=CALL, seen=False)
     assert spoken([unseen]) == ["Seen for the last time; the end was missed"]
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ async def both_up(site: Site) -> None:
     await eventually(lambda: len(site.server.of("Ping")) > 1)
 
 
-def left_in(state: AgentState, **more: object) -> KnownAgent:
+def left_in(state: AgentState, **more: Any) -> KnownAgent:
     changed = AgentStateChanged(
         at=NOW - timedelta(seconds=20),
         pbx=LAB,
@@ -115,7 +116,7 @@ def left_in(state: AgentState, **more: object) -> KnownAgent:
         interface=SEAT,
         state=state,
         source=StateSource.CALL,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
     return KnownAgent(signed_in=signed_in(), left_in=changed)
 

@@ -1,7 +1,8 @@
 """Twenty calls a second on a real Asterisk, and a supervisor who watches: the page is what is there.
 
 Two teams of ten share the queue of the first team's project; the supervisor of the first one looks
-at Chromium. Beside it Asterisk is asked fifty times what it has, and `queue_log` at the end.
+at Chromium. Beside it Asterisk is asked fifty times what it has (`queue show`), its own events say
+what it had between, and `queue_log` has the day at the end.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import yaml
 from playwright.sync_api import Page, WebSocket, expect, sync_playwright
 
 from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, SwitchPlan
+from telephony.ami.link import headers_of
+from telephony.dialplan import EVENTS_ACCOUNT
 from tests.browser.desk import CHROMIUM, FLAGS
 from tests.harness import Product, a_product, wait_until
 from tests.journeys.centre import PASSWORD, extension_of, number_of, sign_in
+from tests.lab.ami import Session
 from tests.lab.asterisk import Laboratory
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 from tests.lab.sipp import Caller, callers, phones
@@ -35,7 +39,9 @@ QUEUES = {"support": "4001", "sales": "4002"}
 TITLES = {"support": "售后支持", "sales": "销售专线"}
 SECONDS = 22
 MAX_WAIT = 3
-MOMENTS, TOLERANCE, BETWEEN_LOOKS = 50, 1.0, 2
+MOMENTS, TOLERANCE = 50, 1.0
+EVENT_SECONDS = 0.1
+"""Asterisk tells a join a moment after it, or before, `queue show` has it."""
 
 # When the page said what of the queue, by the machine's clock.
 WITNESS = """(() => {
@@ -148,6 +154,8 @@ class Watch:
     frames: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    had: list[tuple[float, int]] = field(default_factory=list)
+    """Since when Asterisk had so many callers waiting, by its own events."""
     told: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     calls: int = 0
@@ -171,6 +179,22 @@ class Watch:
         assert int(first[1]) == len(waits)
         longest = max((60 * int(m) + int(s) for m, s in waits), default=None)
         self.asked.append(Asked(begun, time.time(), len(waits), longest))
+
+    def hear(self, events: bytes) -> None:
+        """What Asterisk said of the queue's length, with each coming and going."""
+        for raw in events.split(b"\r\n\r\n"):
+            if raw.startswith((b"Event: QueueCallerJoin\r\n", b"Event: QueueCallerLeave\r\n")):
+                told = headers_of(raw)
+                if told["Queue"] == "support":
+                    self.had.append((float(told["Timestamp"]), int(told["Count"])))
+        self.had.sort(key=lambda one: one[0])
+
+    def had_between(self, begin: float, end: float) -> set[int]:
+        """All lengths that the queue had in this time."""
+        places = range(len(self.had))
+        since = max((n for n in places if self.had[n][0] <= begin), default=-1)
+        before = {self.had[since][1]} if since >= 0 else {0}
+        return before | {count for at, count in self.had if begin <= at <= end}
 
     def look(self) -> None:
         """Everything that somebody could find in the page or ask the server for."""
@@ -242,7 +266,7 @@ def _afternoon(watch: Watch) -> None:
         )
     ]
     began = time.monotonic()
-    with batches[0], batches[1], batches[2]:
+    with Session(watch.lab, EVENTS_ACCOUNT) as events, batches[0], batches[1], batches[2]:
         for moment in range(MOMENTS):
             # Playwright hears of frames only while it waits.
             watch.page.wait_for_timeout(
@@ -253,6 +277,8 @@ def _afternoon(watch: Watch) -> None:
                 watch.look()
         for batch in batches:
             batch.wait(60)
+        events.wait_for(b"QueueCallerLeave")
+        watch.hear(bytes(events.received))
     watch.calls = 9 * SECONDS
     wait_until("nobody waits", lambda: "has 0 calls" in watch.lab.rx("queue show support"), 20)
     card = watch.page.locator("#queue-lab-support")
@@ -261,27 +287,43 @@ def _afternoon(watch: Watch) -> None:
 
 
 def test_the_page_was_what_asterisk_had_at_fifty_moments(watch: Watch) -> None:
+    """Not a second older: the number on the page is one that Asterisk had in the second before."""
     assert len(watch.asked) == MOMENTS
     busy = [asked for asked in watch.asked if asked.waiting > 3]
     assert len(busy) > MOMENTS // 2, "hardly anybody ever waited: this proves nothing"
-    ends = [one["at"] for one in watch.told[1:]] + [float("inf")]
     wrong = []
     for asked in watch.asked:
-        begun, done = (asked.begun - TOLERANCE) * 1000, (asked.done + TOLERANCE) * 1000
-        shown = [
-            one
-            for one, end in zip(watch.told, ends, strict=True)
-            if one["at"] <= done and end >= begun
-        ]
-        if not (_as_many(shown, asked) and _as_long(shown, asked)):
-            wrong.append((asked, shown))
+        there = watch.had_between(asked.begun - EVENT_SECONDS, asked.done + EVENT_SECONDS)
+        assert asked.waiting in there, "the events are not the story of `queue show`"
+        shown = _shown(watch.told, asked.begun, asked.done)
+        had = watch.had_between(asked.begun - TOLERANCE, asked.done)
+        around = _shown(watch.told, asked.begun - TOLERANCE, asked.done + TOLERANCE)
+        if {one["waiting"] for one in shown} - had or not _as_long(around, asked):
+            wrong.append((asked, had, shown))
     assert wrong == []
 
 
-def _as_many(shown: list[dict[str, Any]], asked: Asked) -> bool:
-    """The page is drawn four times a second: it passes over what comes and goes between two looks."""
-    counts: list[int] = [one["waiting"] for one in shown]
-    return min(counts) - BETWEEN_LOOKS <= asked.waiting <= max(counts) + BETWEEN_LOOKS
+def test_no_number_was_ever_on_the_page_that_asterisk_had_not_had_within_a_second(
+    watch: Watch,
+) -> None:
+    assert len(watch.told) > MOMENTS
+    wrong = [
+        one
+        for one in watch.told
+        if one["waiting"]
+        not in watch.had_between(one["at"] / 1000 - TOLERANCE, one["at"] / 1000 + EVENT_SECONDS)
+    ]
+    assert wrong == []
+
+
+def _shown(told: list[dict[str, Any]], begin: float, end: float) -> list[dict[str, Any]]:
+    """What the page showed in this time."""
+    until = [one["at"] for one in told[1:]] + [float("inf")]
+    return [
+        one
+        for one, gone in zip(told, until, strict=True)
+        if one["at"] <= end * 1000 and gone >= begin * 1000
+    ]
 
 
 def _as_long(shown: list[dict[str, Any]], asked: Asked) -> bool:

@@ -243,9 +243,10 @@ async def _following(
     async with reading(engine) as connection:
         plan = await switch_plan(connection, pbx.pbx)
     if pbx.demo:
+        from crm_core.demo import COLLEAGUES
         from telephony.demo_pbx.demo import DemoPbx
 
-        demo = DemoPbx(bus, plan, known.var)
+        demo = DemoPbx(bus, plan, known.var, colleagues=COLLEAGUES)
         pbx = await demo.start()
         stack.push_async_callback(demo.stop)
     return TelephonyService(pbx, bus, commands, known.var).run()

@@ -50,6 +50,8 @@ class Pace:
     gap: tuple[float, float] = (20.0, 40.0)
     wait: tuple[float, float] = (40.0, 70.0)
     talk: tuple[float, float] = (90.0, 180.0)
+    lift: tuple[float, float] = (8.0, 13.0)
+    """Until a colleague lifts: below the shortest ring time, or the colleague is missed for good."""
 
     def patience(self, dice: Random) -> Patience:
         return Patience(
@@ -58,9 +60,14 @@ class Pace:
 
 
 def callers(dice: Random) -> Iterator[Caller]:
-    """The opening once, then regulars (never the same twice in a row) without end."""
+    """The opening once, then regulars."""
     for number, called in OPENING:
         yield Caller(number=number, called=called)
+    yield from regulars(dice)
+
+
+def regulars(dice: Random) -> Iterator[Caller]:
+    """Without end, never the same twice in a row."""
     former = ""
     while True:
         number = dice.choice([regular for regular in REGULARS if regular != former])

@@ -1,7 +1,8 @@
 """The demonstration PBX itself: `zuoxi demo` starts it, the product connects to it as to Asterisk.
 
 No root, no sound, no phone: calls are recorded ones, and the agent's phone is drawn on the page.
-`LiftPhone` and `PutDownPhone` on the bus move its handset.
+`LiftPhone` and `PutDownPhone` on the bus move its handset. Colleagues, if there are any, lift theirs
+themselves after a while, so that a supervisor has something to watch.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from random import Random
 from typing import TextIO
@@ -21,7 +22,7 @@ from crm_core.commands import Done, LiftPhone, PutDownPhone
 from crm_core.ids import PbxId
 from crm_core.settings import PbxUrl
 from telephony.demo_pbx import parts
-from telephony.demo_pbx.callers import Pace, callers
+from telephony.demo_pbx.callers import Pace, callers, regulars
 from telephony.demo_pbx.calls import Call, Happening, HungUp, Lifted, Patience, PutDown, SentAway
 from telephony.demo_pbx.exchange import Clock, Exchange
 from telephony.demo_pbx.player import Caller
@@ -51,11 +52,16 @@ class DemoPbx:
         folder: Path,
         *,
         pbx: PbxId = DEMO,
+        colleagues: Collection[str] = (),
         pace: Pace | None = None,
         dice: Random | None = None,
         clock: Clock = time.time,
     ) -> None:
         self._pbx = pbx
+        self._colleagues = frozenset(colleagues)
+        """Agent numbers."""
+        self._lifts_at: dict[str, float] = {}
+        """When a colleague lifts, by the channel that rings, on the exchange's clock."""
         self._pace = pace or Pace()
         self._dice = dice or Random()
         self._queue_log = folder / "queue_log"
@@ -122,18 +128,41 @@ class DemoPbx:
     # --- calls ------------------------------------------------------------------------------------
 
     async def _ring_now_and_then(self) -> None:
-        """One caller for each agent who is signed in, and a pause between two of them."""
-        coming, agents_before = callers(self._dice), 0
+        """One caller for each agent who is signed in, and a pause between two of them.
+
+        The opening is for a visitor: until one is there, colleagues have the regulars.
+        """
+        opening, others, visitors_before = callers(self._dice), regulars(self._dice), False
         now: Callable[[], float] = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(LOOK_ROUND_SECONDS)
-            agents = len({i for queue in self._exchange.queues.values() for i in queue.members})
-            if agents and not agents_before:
+            self._colleagues_lift()
+            queues = self._exchange.queues.values()
+            agents = {m.interface: m.name for queue in queues for m in queue.members.values()}
+            visitors = not self._colleagues.issuperset(agents.values())
+            if visitors and not visitors_before:
                 self._next_at = now() + self._pace.first
-            agents_before = agents
-            if len(self._calls) < agents and now() >= self._next_at:
+            visitors_before = visitors
+            if len(self._calls) < len(agents) and now() >= self._next_at:
                 self._pause()
-                self.ring(next(coming))
+                self.ring(next(opening if visitors else others))
+
+    def _colleagues_lift(self) -> None:
+        rung = [
+            offer
+            for call in self._calls
+            for offer in call.line.offers
+            if offer.member in self._colleagues
+        ]
+        now, former = self._exchange.clock(), self._lifts_at
+        self._lifts_at = {
+            offer.channel: former.get(offer.channel)
+            or offer.began + self._dice.uniform(*self._pace.lift)
+            for offer in rung
+        }
+        for offer in rung:
+            if now >= self._lifts_at[offer.channel]:
+                self._tell(Lifted(offer.interface))
 
     def _pause(self) -> None:
         gap = self._dice.uniform(*self._pace.gap)

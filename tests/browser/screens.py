@@ -195,7 +195,7 @@ def take_office(desk: Desk, _: Laboratory) -> None:
     page.get_by_role("link", name="李敏").click()
     take(page, "person")
     page.goto(f"{desk.product.url}/seats")
-    page.locator("tbody a").first.click()
+    page.get_by_role("link", name=EMPTY_SEAT).click()
     take(page, "seat")
 
 

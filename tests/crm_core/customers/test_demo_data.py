@@ -43,13 +43,15 @@ async def owners(engine: AsyncEngine) -> dict[str, list[str]]:
         return found
 
 
-async def test_thirty_customers_and_four_people_go_in_whole(engine: AsyncEngine) -> None:
+async def test_thirty_customers_and_six_people_go_in_whole(engine: AsyncEngine) -> None:
     report = await prepared(engine)
     assert sorted(name for name, _ in report.passwords) == [
         "admin",
         "limin",
+        "liuyang",
         "wangfang",
         "zhangwei",
+        "zhaolei",
     ]
     again = await import_demo_customers(engine, now=T0)
     assert (again.added, again.changed, again.refused) == (0, 0, ())

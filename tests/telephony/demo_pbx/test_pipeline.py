@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -123,7 +123,12 @@ class Centre:
 
 @asynccontextmanager
 async def a_centre(
-    folder: Path, *, ring_seconds: int = 60, missed_rings: int = 2, pace: Pace = PATIENT
+    folder: Path,
+    *,
+    ring_seconds: int = 60,
+    missed_rings: int = 2,
+    pace: Pace = PATIENT,
+    colleagues: Collection[str] = (),
 ) -> AsyncIterator[Centre]:
     bus = MemoryBus()
 
@@ -136,7 +141,8 @@ async def a_centre(
     bus.answer(OpenCalls, nothing_yet)
     bus.answer(KnownBoots, nothing_yet)
     bus.answer(FeedPosition, from_the_start)
-    demo = DemoPbx(bus, a_plan(ring_seconds, missed_rings), folder, pace=pace)
+    plan = a_plan(ring_seconds, missed_rings)
+    demo = DemoPbx(bus, plan, folder, pace=pace, colleagues=colleagues)
     url = await demo.start()
     assert url.queue_log is not None
     centre = Centre(bus, url.queue_log)
@@ -168,6 +174,21 @@ async def test_a_call_becomes_facts_from_ring_to_hang_up(tmp_path: Path) -> None
         assert (closed.outcome, closed.ended_by) == (Outcome.ANSWERED, EndedBy.AGENT)
     verbs = [row[1] for row in centre.rows()]
     assert verbs == ["QUEUESTART", "ADDMEMBER", "ENTERQUEUE", "CONNECT", "COMPLETEAGENT"]
+
+
+async def test_a_colleague_lifts_and_the_opening_waits_for_a_visitor(tmp_path: Path) -> None:
+    lively = replace(PATIENT, gap=(0.1, 0.1), lift=(0.3, 0.3))
+    async with a_centre(tmp_path, pace=lively, colleagues=["1022"]) as centre:
+        await centre.signs_in(ZHANGWEI, "1022")
+        taken = await centre.fact(CallAnswered)
+        assert taken.member == Member(interface=ZHANGWEI, name="1022")
+        assert centre.of(CallQueued)[0].caller_number != REPEATER
+
+        await centre.signs_in(LIMIN, "1021")  # the colleague talks
+        assert (await centre.fact(CallQueued, 2)).caller_number == REPEATER
+        assert (await centre.fact(CallOffered, 2)).member == Member(interface=LIMIN, name="1021")
+        await asyncio.sleep(0.7)
+        assert len(centre.of(CallAnswered)) == 1  # a visitor's phone is the visitor's
 
 
 async def test_a_phone_that_nobody_lifts_is_never_answered(tmp_path: Path) -> None:

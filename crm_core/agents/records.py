@@ -64,7 +64,10 @@ async def _open_rows(connection: AsyncConnection, users: Collection[int]) -> dic
 def fold(changes: Iterable[OfAgents], open_rows: Mapping[int, Row]) -> list[Row]:
     """The rows that these changes make or end, for each person oldest first. Pure."""
     rows: dict[tuple[int, datetime], Row] = {}
-    current: dict[int, Row] = {user: dict(row) for user, row in open_rows.items()}
+    changes = tuple(changes)
+    # Of those who changed, not of everybody: a floor has a thousand agents, a batch a dozen changes.
+    concerned = {event.user for event in changes} & open_rows.keys()
+    current: dict[int, Row] = {user: dict(open_rows[user]) for user in concerned}
     for event in changes:
         row = current.get(event.user)
         if isinstance(event, NextStateChosen):

@@ -127,6 +127,9 @@ class _Pass:
     told_wait: int | None = None
     """Asterisk's own figure, in whole seconds; without it the two instants tell."""
     outcome: Outcome | None = None
+    closed: bool = False
+    """Whether the closing row was told here. A row of the tables may know the outcome without it, by
+    what AMI saw, and then its wait is not the last word."""
     counted: tuple[str, ...] = ()
     """The figures that it has raised."""
 
@@ -221,8 +224,8 @@ def _connected(one: _Pass, event: PassConnected) -> None:
 
 
 def _closed(one: _Pass, event: PassClosed) -> None:
-    if one.outcome is None:
-        one.outcome = event.outcome
+    if not one.closed:
+        one.closed, one.outcome = True, event.outcome
         if event.wait_seconds is not None:
             one.told_wait = event.wait_seconds
 

@@ -221,3 +221,13 @@ async def test_the_rows_that_a_day_begins_with_are_those_the_recorder_wrote(
     # The one that has an outcome is done with; the open one may still close.
     assert {row.queue_pass.queue for row in later} == {"vip"}
     assert [row.outcome for row in next_day] == [None]
+
+
+def test_the_closing_row_says_how_long_it_waited_whatever_a_row_made_of_ami_alone_said() -> None:
+    story = a_call().started().queued(0.1).answered(21.3, "1001").talked_until(51.0, "1001")
+    day = QueueDay(began_at=T0)
+    day.begin(T0, rows_of(story.facts))
+    assert day.of(PBX, "support").within == 0
+    for fact in story.row_closed(51, Outcome.ANSWERED, 20, 30, "1001").facts:
+        day.feed(fact)
+    assert day.of(PBX, "support").within == 1

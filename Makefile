@@ -61,6 +61,11 @@ bench: $(VENV)/.dev ## the quick benchmark, about 4 minutes
 
 bench-full: $(VENV)/.dev ## all benchmarks: a floor of 200 agents and growth as well
 	@$(RUN)/python -m tests.bench --full
+	@$(RUN)/python -m tests.bench.redis_hop
+
+long: $(VENV)/.dev laboratory ## 10,000 real calls under 100 faults, half an hour (SEED=1: that one again)
+	@$(RUN)/python -m tests.faults $(if $(SEED),--seed $(SEED))
+	@$(RUN)/python -m pytest tests/journeys/whole_calls.py
 
 golden: $(VENV)/.dev ## write golden traces, help and OpenAPI anew (review by git diff)
 	@$(RUN)/python -m tests.golden
@@ -84,4 +89,4 @@ lock: $(VENV)/.dev ## the lock files anew from pyproject.toml (needs uv)
 demo-reset: ## forget what the demonstration has stored
 	@rm -rf var/demo
 
-.PHONY: help demo install test check laboratory lab bench bench-full golden screens migration vendor vendor-check lock demo-reset
+.PHONY: help demo install test check laboratory lab bench bench-full long golden screens migration vendor vendor-check lock demo-reset

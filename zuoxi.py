@@ -1,8 +1,9 @@
 """The composition root and the command line `zuoxi`: the one place that knows all four packages.
 
 Here is what needs more than one of them: `run`, `demo`, `reconcile`. The others stand in the package
-they are about: `migrate`, `user`, `token`, `import`, `export` in `crm_core/command_line/`, `record` and
-`replay` in `telephony/command_line.py`. Heavy imports stand inside the commands that need them: `zuoxi --help`
+they are about: `migrate`, `user`, `token`, `import`, `export` in `crm_core/command_line/`, `record`,
+`replay` and `doctor` in `telephony/command_line.py`, `import queue-log` in
+`telephony/queue_log/command_line.py`. Heavy imports stand inside the commands that need them: `zuoxi --help`
 starts like bare Python.
 """
 
@@ -18,14 +19,15 @@ from crm_core import VERSION
 from crm_core.command_line import export_files, import_files, migrate, token, user
 from crm_core.command_line.terminal import (
     branch,
-    bytes_of,
+    calm_the_collector,
     chosen_pbxs,
+    run_loop,
     say,
     settings,
-    until_told,
 )
 from crm_core.errors import SettingError, ZuoxiError
 from telephony import command_line as recordings
+from telephony.queue_log import command_line as old_queue_logs
 
 if TYPE_CHECKING:
     import contextlib
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from crm_core.bus import Bus
-    from crm_core.call_log.reconcile import ComparedPass
+    from crm_core.call_log.reconcile_dials import DialDifference
+    from crm_core.call_log.totals import Totals
     from crm_core.settings import PbxUrl, Settings
     from telephony.commands import Commands
 
@@ -76,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         "demo", run_demo, "the desk with a ringing phone: built-in demonstration PBX, SQLite"
     )
     demo.add_argument("--port", type=int, default=8000, help="port of the desk (default 8000)")
-    for others in (migrate, user, token, import_files, export_files, recordings):
+    for others in (migrate, user, token):
+        others.declare(commands)
+    old_queue_logs.declare(import_files.declare(commands))
+    for others in (export_files, recordings):
         others.declare(commands)
     _declare_reconcile(add)
     return parser
@@ -87,7 +93,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(_: argparse.Namespace) -> int:
     """`zuoxi run`: all four services as tasks of this process."""
-    return _run_loop(serve(settings()))
+    known = settings()
+    if known.is_split:
+        raise SettingError(
+            "zuoxi run is one process and needs no bus between processes: leave ZUOXI_BUS_URL out, or "
+            "start python -m crm_core, telephony, routing and agent_ui."
+        )
+    return run_loop(serve(known))
 
 
 def run_demo(given: argparse.Namespace) -> int:
@@ -104,8 +116,9 @@ def run_demo(given: argparse.Namespace) -> int:
         tls_cert="",
         tls_key="",
         log_level="warning",
+        bus_url="memory:",
     )
-    return _run_loop(_serve_demo(known, given.port))
+    return run_loop(_serve_demo(known, given.port))
 
 
 async def _serve_demo(known: Settings, port: int) -> None:
@@ -130,19 +143,6 @@ async def _serve_demo(known: Settings, port: int) -> None:
         ) from None
 
 
-def _run_loop(work: Coroutine[Any, Any, None]) -> int:
-    import asyncio
-    import contextlib
-    import gc
-
-    gc.disable()  # until `serve` has loaded what stays: its collections took 30 ms of a cold start
-    import uvloop
-
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        uvloop.run(until_told(work))
-    return 0
-
-
 async def serve(known: Settings, prepare: Prepare | None = None) -> None:
     """Run everything until cancelled.
 
@@ -160,7 +160,7 @@ async def serve(known: Settings, prepare: Prepare | None = None) -> None:
     from crm_core.live_board.board import LiveBoard
     from crm_core.migrations import upgrade
     from crm_core.service import CrmCore
-    from routing.service import Routing
+    from routing.service import Routing, membership_of
 
     calm_the_collector()
     bus, board = MemoryBus(), LiveBoard()
@@ -174,7 +174,7 @@ async def serve(known: Settings, prepare: Prepare | None = None) -> None:
         stack.push_async_callback(core.stop)
         words = await prepare(engine) if prepare is not None else ()
         async with asyncio.TaskGroup() as tasks:
-            routing = Routing(bus, await _membership(engine))
+            routing = Routing(bus, await membership_of(engine))
             tasks.create_task(routing.run())
             ui = AgentUi(settings=known, bus=bus, engine=engine, board=board, core=core)
             await ui.start()
@@ -190,6 +190,8 @@ async def serve(known: Settings, prepare: Prepare | None = None) -> None:
                 tasks.create_task(await _following(pbx, known, bus, commands, engine, stack))
                 if not pbx.demo:
                     tasks.create_task(_writing_plan(pbx, known, bus, commands))
+            if not all(pbx.demo for pbx in known.pbxs):
+                tasks.create_task(_keeping_door(known, bus))
             if not known.pbxs:
                 say("ZUOXI_PBX_URLS is empty: pages are served, no Asterisk is followed.")
             say(f"Zuoxi {VERSION} is at {ui.address}  (Ctrl-C ends it)", *words, sep="\n")
@@ -197,34 +199,6 @@ async def serve(known: Settings, prepare: Prepare | None = None) -> None:
                 say(line)
             ui.warm()
             calm_the_collector()
-
-
-def calm_the_collector() -> None:
-    """Seldom, hardly ever everything, and never what is loaded: it is there for good.
-
-    What calls leave behind dies by itself; the collector is for the rest. With Python's own
-    thresholds a full collection of half a million objects held up ringing phones by 0.2 s, one every
-    two seconds; at a thousand new objects, a fiftieth of the time was collecting, 2 ms a piece
-    (measured with a thousand agents, 100 calls a second).
-    """
-    import gc
-
-    gc.set_threshold(50_000, 10, 1_000)
-    gc.freeze()
-    gc.enable()
-
-
-async def _membership(engine: AsyncEngine) -> Any:
-    from sqlalchemy import select
-
-    from crm_core.centre.models import Seat
-    from crm_core.db import reading
-    from crm_core.ids import PbxId
-    from routing.membership import Membership
-
-    async with reading(engine) as connection:
-        rows = await connection.execute(select(Seat.pbx, Seat.interface))
-        return Membership(frozenset((PbxId(pbx), interface) for pbx, interface in rows))
 
 
 async def _following(
@@ -256,6 +230,7 @@ def _writing_plan(
     pbx: PbxUrl, known: Settings, bus: Bus, commands: Commands
 ) -> Coroutine[Any, Any, None]:
     """The task that writes what a real PBX must know, and tells it."""
+    from telephony.agi.door import address_of
     from telephony.plan_writer import PlanWriter, folder_of
 
     real = sum(not each.demo for each in known.pbxs)
@@ -264,11 +239,32 @@ def _writing_plan(
         folder_of(pbx.pbx, real, known.asterisk_conf),
         bus,
         commands.at(pbx.pbx).control,
+        door=address_of(*known.agi_address, pbx.pbx),
         allowed=commands.allowed,
     ).run()
 
 
+def _keeping_door(known: Settings, bus: Bus) -> Coroutine[Any, Any, None]:
+    """The task that tells calls of real PBXs where they go."""
+    from telephony.agi.door import DoorKeeper
+
+    buses = {pbx.pbx: bus for pbx in known.pbxs if not pbx.demo}
+    return DoorKeeper(buses, *known.agi_address).run()
+
+
 # --- reconcile ------------------------------------------------------------------------------------
+
+
+REASONS = """\
+Each line ends with a reason:
+  [unexplained]        nothing explains it
+  [second_cut]         one second apart: measured here, cut to whole seconds there
+  [gap]                AMI was not heard during a part of it (the gap book says when)
+These are shown and counted apart, they are no differences of the call table:
+  [torn_row]           queue_log itself is damaged there
+  [open]               queue_log does not reach the end of the pass
+  [not_recorded_then]  before the first start; counted only
+The file's rotated siblings (.1, .gz …) are read too, unless --queue-log names a file."""
 
 
 def _declare_reconcile(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -276,6 +272,8 @@ def _declare_reconcile(add: Callable[..., argparse.ArgumentParser]) -> None:
         "reconcile",
         reconcile,
         "compare the call table with queue_log: every difference a line, exit 1 if any",
+        epilog=REASONS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     compare.add_argument("--pbx", metavar="NAME", help="default: every PBX of ZUOXI_PBX_URLS")
     for name, what in (("--from", "first moment, inclusive"), ("--to", "last moment, exclusive")):
@@ -303,53 +301,92 @@ def _moment(text: str) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=read().zone)).astimezone(UTC)
 
 
-EDGE_SECONDS = 10
-"""Read on both sides of the period, so that a pass at its edge has its partner."""
-
-
 def reconcile(given: argparse.Namespace) -> int:
     """`zuoxi reconcile`: exit 1 if the two books differ anywhere."""
     import asyncio
 
-    from crm_core.call_log.reconcile import compare
+    from crm_core.call_log.totals import Totals
 
     known = settings()
-    differences = compared = 0
-    for pbx in chosen_pbxs(known, given.pbx):
-        expected, actual = asyncio.run(_two_books(known, pbx, given))
-        compared += sum(given.from_ <= each.entered_at < given.to_ for each in expected)
-        for difference in compare(expected, actual):
-            if given.from_ <= difference.of.entered_at < given.to_:
-                differences += 1
-                say(f"{pbx.pbx}: {difference}")
-    say(f"{compared} passes compared, {differences} differences")
-    return 1 if differences else 0
+    chosen = chosen_pbxs(known, given.pbx)
+    compared = [pbx for pbx in chosen if given.queue_log or pbx.queue_log]
+    if not compared:
+        names = ", ".join(pbx.pbx for pbx in chosen)
+        raise SettingError(f"{names} has no queue_log in ZUOXI_PBX_URLS; give --queue-log PATH")
+    totals, dialled, unlike = {}, 0, 0
+    for pbx in compared:
+        totals[pbx.pbx] = asyncio.run(_compare(known, pbx, given))
+        told, differences = asyncio.run(_calls_without_queue(known, pbx, given))
+        dialled, unlike = dialled + told, unlike + len(differences)
+        for each in differences:
+            say(f"{pbx.pbx}: {each}")
+    for pbx in chosen:
+        if pbx not in compared:
+            say(f"{pbx.pbx}: no queue_log, AMI only: there is nothing to compare with")
+        elif len(chosen) > 1:
+            say(f"{pbx.pbx}: {totals[pbx.pbx]}")
+    if dialled:
+        say(f"{dialled} calls without a queue compared, {unlike} differences")
+    total = sum(totals.values(), Totals())
+    say(total)
+    return 1 if total.differences or unlike else 0
 
 
-async def _two_books(
-    known: Settings, pbx: PbxUrl, given: argparse.Namespace
-) -> tuple[list[ComparedPass], list[ComparedPass]]:
-    """The passes of the period and its edges by `queue_log`, and by the call table."""
-    from datetime import timedelta
-
-    from crm_core.call_log.queries import passes_between
-    from crm_core.call_log.reconcile import passes_of
+async def _compare(known: Settings, pbx: PbxUrl, given: argparse.Namespace) -> Totals:
+    """Say every difference of one PBX, as it is found."""
+    from crm_core.call_log.periods import comparison_of, differences_between
+    from crm_core.call_log.reconcile import LOOK_BACK, Reason
+    from crm_core.call_log.totals import Totals
     from crm_core.db import engine_of, reading
-    from telephony.queue_log.parser import QueueLogParser
+    from telephony.log_history import history
 
     path = given.queue_log or pbx.queue_log
-    if path is None:
-        raise SettingError(f"{pbx.pbx} has no queue_log in ZUOXI_PBX_URLS; give --queue-log PATH")
-    rows = QueueLogParser().feed(bytes_of(path))
-    edge = timedelta(seconds=EDGE_SECONDS)
-    began, ended = given.from_ - edge, given.to_ + edge
+    assert path is not None  # `reconcile` has left out those without
+    totals = Totals()
     engine = engine_of(known.database_url)
     try:
         async with reading(engine) as connection:
-            actual = await passes_between(connection, pbx.pbx, began, ended)
+            comparison = await comparison_of(connection, pbx.pbx, given.from_, given.to_)
+            rows = history(path, given.from_ - LOOK_BACK, siblings=given.queue_log is None)
+            async for found in differences_between(
+                connection, comparison, pbx.pbx, rows, given.from_, given.to_
+            ):
+                totals = totals.with_one(found)
+                if found.reason is not Reason.NOT_RECORDED_THEN:
+                    say(f"{pbx.pbx}: {found}")
+    except OSError as wrong:
+        raise SettingError(f"cannot read {wrong.filename or path}: {wrong.strerror}") from None
     finally:
         await engine.dispose()
-    return passes_of(rows, began, ended), actual
+    return totals.of(comparison.compared)
+
+
+async def _calls_without_queue(
+    known: Settings, pbx: PbxUrl, given: argparse.Namespace
+) -> tuple[int, list[DialDifference]]:
+    """How many our dialplan's rows tell of in the period, and where the call table differs."""
+    from datetime import timedelta
+
+    from crm_core.call_log.reconcile_dials import channels_between, compare_dials, dials_of
+    from crm_core.db import engine_of, reading
+    from telephony.log_history import history
+    from telephony.queue_log.parser import Row
+
+    path = given.queue_log or pbx.queue_log
+    assert path is not None  # `reconcile` has left out those without
+    # A caller may be put through to an extension after hours in a queue.
+    since = given.from_ - timedelta(hours=12)
+    rows = history(path, given.from_, siblings=given.queue_log is None)
+    told = dials_of((row for row in rows if isinstance(row, Row)), given.from_, given.to_)
+    if not told:
+        return 0, []
+    engine = engine_of(known.database_url)
+    try:
+        async with reading(engine) as connection:
+            kept = await channels_between(connection, pbx.pbx, since, given.to_)
+    finally:
+        await engine.dispose()
+    return len(told), compare_dials(told, kept)
 
 
 if __name__ == "__main__":

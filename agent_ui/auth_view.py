@@ -22,10 +22,14 @@ class Viewer:
     """May take calls: the desk is in the navigation."""
     has_calls: bool
     """May read the call list."""
+    has_gaps: bool = False
+    """May open the gap book."""
     has_live: bool = False
     """May see the live queues beyond the own work."""
     has_customers: bool = False
     """May read customers' files."""
+    may_dial: bool = False
+    """Has a phone now, and may have numbers dialled from it."""
     administers: bool = False
     """People and seats are in the navigation."""
 

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from agent_ui.customers.made import Made
 from agent_ui.directory import Directory
+from agent_ui.recordings.heard import Heard
 from agent_ui.rendering import Renderer
 from agent_ui.wishes import Wishes
 from crm_core.access.throttle import SignInThrottle
@@ -24,6 +25,7 @@ from crm_core.settings import Settings
 
 if TYPE_CHECKING:
     from agent_ui.auth import Identities
+    from agent_ui.books.standings import BookStandings
     from agent_ui.desk.reading import DeskReader
     from agent_ui.live.hub import Hub
     from agent_ui.live.pop_files import PopFiles
@@ -52,11 +54,15 @@ class Deps:
     desk: DeskReader
     floor: FloorPush
     operations: Operations
+    standings: BookStandings
     throttle: SignInThrottle
     hung_up: Wishes = field(default_factory=Wishes)
     extended: Wishes = field(default_factory=Wishes)
+    acted: Wishes = field(default_factory=Wishes)
     made: Made = field(default_factory=Made)
     guesses: Guesses = field(default_factory=Guesses)
+    listened: Wishes = field(default_factory=Wishes)
+    heard: Heard = field(default_factory=Heard)
     recorder_trouble: Callable[[], str | None] = lambda: None
     """A sentence while the database cannot be written."""
     now: Callable[[], datetime] = _now

@@ -36,6 +36,7 @@ class _Picture:
     people: Mapping[UserId, UserRow]
     fields: tuple[FieldDefinition, ...] = ()
     pause_reasons: tuple[PauseReasonInfo, ...] = ()
+    extensions: frozenset[tuple[PbxId, str]] = frozenset()
 
 
 class Directory:
@@ -57,6 +58,7 @@ class Directory:
                 people={row.user_id: row for row in await list_users(connection)},
                 fields=await definitions(connection),
                 pause_reasons=await pause_reasons(connection, all_of_them=True),
+                extensions=await centre.extensions(connection),
             )
         if picture.hotlines != self._picture.hotlines:
             self._dialled = {}
@@ -86,6 +88,11 @@ class Directory:
     @property
     def queues(self) -> Mapping[tuple[PbxId, str], QueueInfo]:
         return self._picture.queues
+
+    @property
+    def extensions(self) -> frozenset[tuple[PbxId, str]]:
+        """Every seat of the centre: (PBX, extension)."""
+        return self._picture.extensions
 
     @property
     def people(self) -> Mapping[UserId, UserRow]:

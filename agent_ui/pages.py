@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse
 
 from agent_ui import auth_view
 from agent_ui.auth import Visit
+from agent_ui.books.standings import may_open_gap_book
 from agent_ui.deps import deps_of
 from crm_core.access.permissions import DataScope, Permission
 
@@ -23,9 +24,11 @@ def shell_of(connection: HTTPConnection, visit: Visit) -> auth_view.Shell:
             agent_number=viewer.agent_number,
             has_desk=viewer.may(Permission.TAKE_CALLS),
             has_calls=viewer.may(Permission.READ_CALLS),
+            has_gaps=may_open_gap_book(viewer),
             has_live=viewer.may(Permission.READ_LIVE) and viewer.scope is not DataScope.OWN,
             has_customers=viewer.may(Permission.READ_CUSTOMERS),
             administers=viewer.may(Permission.ADMINISTER),
+            may_dial=viewer.may(Permission.PLACE_CALLS) and deps.desk.agent(viewer) is not None,
         )
     return auth_view.Shell(
         viewer=person,

@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent_ui.app import create_app
 from agent_ui.auth import Identities
+from agent_ui.books.standings import BookStandings
 from agent_ui.deps import Deps
+from agent_ui.desk.handed_notes import HandedNotes
 from agent_ui.desk.reading import DeskReader
 from agent_ui.directory import Directory
 from agent_ui.live.hub import Hub
@@ -32,6 +34,7 @@ from agent_ui.live_queues.reading import FloorReader
 from agent_ui.operations.watch import Operations
 from agent_ui.rendering import Renderer
 from crm_core.access.throttle import SignInThrottle
+from crm_core.beats import Beats
 from crm_core.bus import Bus
 from crm_core.centre.holders import HolderBook
 from crm_core.errors import SettingError, ZuoxiError
@@ -65,7 +68,8 @@ class Records(Protocol):
 
 
 class Recording(Protocol):
-    trouble: str | None
+    @property
+    def trouble(self) -> str | None: ...
 
     async def drain(self) -> None: ...
 
@@ -83,7 +87,9 @@ class AgentUi:
         core: Records,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         development: bool = False,
+        beats: Beats | None = None,
     ) -> None:
+        """`beats`: the other services, where they are processes of their own."""
         refuse_plain_http(settings)
         self._settings, self._engine = settings, engine
         self._query = pop_query_of(settings.database_url)
@@ -98,6 +104,7 @@ class AgentUi:
             trouble=lambda: core.recorder.trouble,
             now=now,
             development=development,
+            beats=beats,
         )
         self._rights = RightsWatch(
             engine=engine,
@@ -129,6 +136,7 @@ class AgentUi:
         """Open the port and serve. Raises `PortTaken` where another program has it."""
         self._socket = listening(self._settings)
         await self.deps.directory.refresh()
+        await self.deps.standings.start()
         self.deps.hub.start()
         self.deps.floor.start()
         self.deps.operations.start()
@@ -180,6 +188,7 @@ class AgentUi:
         self.deps.hub.stop()
         self.deps.floor.stop()
         self.deps.operations.stop()
+        self.deps.standings.stop()
         if self._server is not None:
             self._server.should_exit = True
         for task in self._tasks[1:]:
@@ -211,6 +220,7 @@ def assemble(
     trouble: Callable[[], str | None] = lambda: None,
     now: Callable[[], datetime],
     development: bool = False,
+    beats: Beats | None = None,
 ) -> Deps:
     """One of each, wired."""
     directory = Directory(engine, settings.region)
@@ -221,6 +231,7 @@ def assemble(
         board=board,
         directory=directory,
         pop_files=pop_files,
+        handed_notes=HandedNotes(engine, bus),
         zone=settings.zone,
         now=now,
         demo_pbxs=settings.demo_pbxs,
@@ -237,12 +248,16 @@ def assemble(
         today=days.of,
         now=now,
     )
+    standings = BookStandings(
+        engine=engine, bus=bus, directory=directory, pbxs=settings.pbxs, now=now
+    )
     floor = FloorReader(
         board=board,
         directory=directory,
         pop_files=pop_files,
         audience=hub.audience,
         days=days,
+        standings=standings,
         now=now,
     )
     identities = Identities(engine, settings, now)
@@ -268,8 +283,11 @@ def assemble(
             board=board,
             hub=hub,
             identities=identities,
+            beats=beats,
+            standings=standings,
             now=now,
         ),
+        standings=standings,
         throttle=SignInThrottle(),
         recorder_trouble=trouble,
         now=now,

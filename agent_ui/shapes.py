@@ -22,13 +22,14 @@ from crm_core.call_log.details import (
     LegDetail,
     PassDetail,
     Repeat,
+    TransferDetail,
 )
 from crm_core.centre.holders import AgentRef
 from crm_core.centre.queries import HotlineInfo
 from crm_core.customers.fields import record_of, visible
 from crm_core.customers.phone_numbers import masked
 from crm_core.events import Direction
-from crm_core.live_board.board import LiveCall
+from crm_core.live_board.board import LiveAgent, LiveCall
 
 Json = dict[str, Any]
 
@@ -84,6 +85,11 @@ def agent(ref: AgentRef | None) -> Json | None:
     if ref is None:
         return None
     return {"number": ref.agent_number, "name": ref.name, "interface": ref.interface}
+
+
+def signed_in(agent: LiveAgent) -> Json:
+    """The same of somebody who holds a device now."""
+    return {"number": agent.agent_number, "name": agent.name, "interface": agent.interface}
 
 
 def customers(known: Known, directory: Directory, viewer: Viewer) -> list[Json]:
@@ -173,7 +179,7 @@ def call(detail: CallDetail, viewer: Viewer) -> Json:
         "ended_at": detail.ended_at,
         "confidence": detail.confidence,
         "passes": [_pass(one) for one in detail.passes],
-        "transfers": [],
+        "transfers": [_transfer(one, viewer) for one in detail.transfers],
         "legs": [_leg(one) for one in detail.legs],
         "disposition": detail.disposition.key if detail.disposition else None,
     }
@@ -215,4 +221,24 @@ def _leg(one: LegDetail) -> Json:
         "agent": agent(one.agent),
         "started_at": one.started_at,
         "ended_at": one.ended_at,
+        "ring_seconds": one.ring_seconds,
+        "talk_seconds": one.talk_seconds,
+        "hold_seconds": one.hold_seconds,
     }
+
+
+def _transfer(one: TransferDetail, viewer: Viewer) -> Json:
+    return {
+        "kind": one.kind,
+        "at": one.at,
+        "from": agent(one.sender),
+        "to": agent(one.to),
+        "dialled": dialled(one.dialled, viewer),
+        "result": one.result,
+    }
+
+
+def dialled(number: str, viewer: Viewer) -> str:
+    """What an agent dialled: the number of somebody outside is as much a secret as a customer's."""
+    outside = sum(letter.isdigit() for letter in number) >= NUMBER_DIGITS
+    return (number_for(viewer, number) or "") if outside else number

@@ -12,9 +12,20 @@ from agent_ui.auth_view import DeviceProblem, PasswordProblem, SetUpProblem, Sig
 from agent_ui.desk.who import Recognised
 from agent_ui.live_queues.view import Level
 from crm_core.access.person_problems import PersonProblem
+from crm_core.call_log.reconcile import Kind, Reason
 from crm_core.call_log.records import Confidence
-from crm_core.events import AgentState, AttemptResult, Direction, EndedBy, LinkState, Outcome
+from crm_core.events import (
+    AgentState,
+    AttemptResult,
+    Direction,
+    EndedBy,
+    LinkState,
+    Outcome,
+    TransferKind,
+    TransferResult,
+)
 from crm_core.quick_dataclass import dataclass
+from crm_core.recordings.records import RecordingState
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
@@ -48,6 +59,14 @@ DIRECTIONS: Mapping[Direction, Word] = {
     Direction.INTERNAL: Word(text=N_("Internal"), icon="device-landline-phone"),
 }
 
+RECORDINGS: Mapping[RecordingState, str] = {
+    RecordingState.RECORDING: N_("It can be heard a moment after the call is over."),
+    RecordingState.COMPLETE: N_("Recorded"),
+    RecordingState.MISSING: N_("The file is missing, or lies where this machine cannot reach it."),
+    RecordingState.DELETED: N_("Deleted: it was kept as long as the project says."),
+}
+"""Why a recording cannot be heard."""
+
 OUTCOMES: Mapping[Outcome, Word] = {
     Outcome.ANSWERED: Word(text=N_("Answered"), icon="phone-call"),
     Outcome.ABANDONED: Word(text=N_("Abandoned"), icon="phone-x"),
@@ -70,6 +89,19 @@ RESULTS: Mapping[AttemptResult, Word] = {
     AttemptResult.GONE: Word(text=N_("Caller gone"), icon="phone-x"),
 }
 
+TRANSFERS: Mapping[TransferKind, Word] = {
+    TransferKind.BLIND: Word(text=N_("Blind transfer"), icon="arrow-forward-up"),
+    TransferKind.ATTENDED: Word(text=N_("Attended transfer"), icon="users"),
+    TransferKind.PICKUP: Word(text=N_("Picked up"), icon="phone-incoming"),
+}
+
+TRANSFER_RESULTS: Mapping[TransferResult, Word] = {
+    TransferResult.SUCCEEDED: Word(text=N_("Succeeded"), icon="check"),
+    TransferResult.FAILED: Word(text=N_("Failed"), icon="phone-x"),
+    TransferResult.ABANDONED: Word(text=N_("Caller gone"), icon="phone-x"),
+    TransferResult.RETURNED: Word(text=N_("Came back"), icon="history"),
+}
+
 ENDED_BY: Mapping[EndedBy, str] = {
     EndedBy.CALLER: N_("ended by the caller"),
     EndedBy.AGENT: N_("ended by the agent"),
@@ -79,10 +111,42 @@ ENDED_BY: Mapping[EndedBy, str] = {
 
 CONFIDENCES: Mapping[Confidence, str] = {
     Confidence.COMPLETE: N_("Seen whole by both feeds"),
-    Confidence.AMI_ONLY: N_("Not confirmed by the queue log"),
-    Confidence.QUEUE_LOG_ONLY: N_("Known from the queue log only"),
-    Confidence.GAP: N_("A part of it was not seen"),
+    Confidence.AMI_ONLY: N_("Seen live, not confirmed by the queue log: its outcome is not sure"),
+    Confidence.QUEUE_LOG_ONLY: N_(
+        "Known from the queue log only: whole seconds, no legs, no holds"
+    ),
+    Confidence.GAP: N_("A part of it was not seen: times may be missing, nothing is guessed"),
 }
+
+CONFIDENCE_BADGES: Mapping[Confidence, Word] = {
+    Confidence.COMPLETE: Word(text=N_("Whole"), icon="check"),
+    Confidence.AMI_ONLY: Word(text=N_("AMI only"), icon="alert-triangle"),
+    Confidence.QUEUE_LOG_ONLY: Word(text=N_("Queue log only"), icon="file-text"),
+    Confidence.GAP: Word(text=N_("With a gap"), icon="plug-x"),
+}
+"""How a call is known, in a word or two; `CONFIDENCES` says it in a sentence."""
+
+DIFFERENCES: Mapping[Kind, str] = {
+    Kind.MISSING: N_("Missing in the call table"),
+    Kind.EXTRA: N_("Not in the queue log"),
+    Kind.QUEUE: N_("Queue"),
+    Kind.AGENT: N_("Agent"),
+    Kind.OUTCOME: N_("Outcome"),
+    Kind.WAIT: N_("Waited"),
+    Kind.TALK: N_("Talked"),
+}
+
+REASONS: Mapping[Reason, str] = {
+    Reason.NOT_RECORDED_THEN: N_("not recorded then"),
+    Reason.OPEN: N_("the queue log does not reach its end"),
+    Reason.TORN_ROW: N_("the queue log is damaged there: not counted"),
+    Reason.GAP: N_("Asterisk was not heard then"),
+    Reason.SECOND_CUT: N_("a second, cut off by the queue log"),
+    Reason.UNEXPLAINED: N_("nothing explains it"),
+}
+
+GAP_REASONS = (N_("the link to Asterisk was away"),)
+"""Reasons of gaps that pages translate; others are shown as they are."""
 
 PAUSES_BY_RULE: Mapping[str, str] = {
     "outside": N_("Paused elsewhere"),

@@ -24,6 +24,8 @@ render() {
   : "${AMI_EVENTS_SECRET:=}" "${AMI_CONTROL_SECRET:=}" "${AMI_ADDRESS:=127.0.0.1}" "${AMI_PORT:=5038}"
   : "${AMI_CLIENTS:=127.0.0.1/32}" "${SIP_ADDRESS:=127.0.0.1}" "${SIP_PORT:=5060}"
   : "${RTP_FIRST:=10000}" "${RTP_LAST:=20000}" "${TRUNK_ADDRESSES:=}" "${ANSWER_FIRST:=yes}"
+  : "${GATEWAY:=}" "${DISPLAY_NUMBER:=}"
+  : "${NUMBERS:=1[3-9]XXXXXXXXX 0[1-9]XXXXXXXX 0[1-9]XXXXXXXXX 0[1-9]XXXXXXXXXX 400XXXXXXX}"
 
   secret='8 to 128 letters, digits, - . _ or ~ (it stands in a URL, too)'
   matches AMI_EVENTS_SECRET "$AMI_EVENTS_SECRET" '[A-Za-z0-9._~-]{8,128}' "$secret"
@@ -40,6 +42,11 @@ render() {
   [ -z "$TRUNK_ADDRESSES" ] ||
     matches TRUNK_ADDRESSES "$TRUNK_ADDRESSES" '[0-9a-fA-F.:/, ]+' 'IP addresses or networks, with commas'
   matches ANSWER_FIRST "$ANSWER_FIRST" 'yes|no' 'yes or no'
+  [ -z "$GATEWAY" ] || matches GATEWAY "$GATEWAY" '([0-9.]{7,15}|\[[0-9a-fA-F:]{2,39}\]):[0-9]{1,5}' \
+    'an IP address and a port, 192.0.2.1:5060'
+  [ -z "$GATEWAY" ] || [ -n "$TRUNK_ADDRESSES" ] || refuse "GATEWAY must be one of TRUNK_ADDRESSES"
+  [ -z "$DISPLAY_NUMBER" ] || matches DISPLAY_NUMBER "$DISPLAY_NUMBER" '\+?[0-9]{2,24}' '2 to 24 digits'
+  matches NUMBERS "$NUMBERS" '([0-9XZN ]|\[[0-9](-[0-9]|[0-9]*)\])+' 'patterns of digits, X, Z, N and [3-9]'
 
   mkdir -p "$folder"
   # An unguessable word, made once: it begins every Uniqueid, so it must stay the same.
@@ -57,11 +64,25 @@ render() {
     printf '[zuoxi-udp]\ntype = transport\nprotocol = udp\nbind = %s:%s\n' "$SIP_ADDRESS" "$SIP_PORT"
     if [ -n "$TRUNK_ADDRESSES" ]; then
       printf '\n[zuoxi-trunk](zuoxi-trunk-endpoint)\ntransport = zuoxi-udp\n'
+      if [ -n "$GATEWAY" ]; then
+        printf 'aors = zuoxi-trunk\n\n[zuoxi-trunk]\ntype = aor\ncontact = sip:%s\n' "$GATEWAY"
+      fi
       printf '\n[zuoxi-trunk]\ntype = identify\nendpoint = zuoxi-trunk\n'
       for network in $(spaced "$TRUNK_ADDRESSES"); do printf 'match = %s\n' "$network"; done
     fi
   } | put "$folder/zuoxi-pjsip.conf"
-  printf '[globals](+)\nZX_ANSWER_FIRST = %s\n' "$ANSWER_FIRST" | put "$folder/zuoxi-globals.conf"
+  {
+    printf '[globals](+)\nZX_ANSWER_FIRST = %s\nZX_DISPLAY_NUMBER = %s\n' "$ANSWER_FIRST" "$DISPLAY_NUMBER"
+    if [ -n "$GATEWAY" ]; then
+      printf '\n[zuoxi-numbers](+)\n'
+      # A pattern's brackets are no names of files.
+      set -f
+      for pattern in $NUMBERS; do
+        printf 'exten => _%s,1,Gosub(zuoxi-dial-out,${EXTEN},1)\n' "$pattern"
+      done
+      set +f
+    fi
+  } | put "$folder/zuoxi-globals.conf"
 }
 
 account() {

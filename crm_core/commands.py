@@ -7,6 +7,7 @@ A command is asked on the bus (`bus.ask`) where an answer is needed, and ends in
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from crm_core.durations import Durations
 from crm_core.events import (
@@ -18,6 +19,7 @@ from crm_core.events import (
     Direction,
     Feed,
     LegStarted,
+    Outcome,
     TimelineEvent,
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, UserId
@@ -95,11 +97,114 @@ class ExtendWrapUp(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenTo(Command):
+    """Ring `interface` and let it hear the channel `leg` of a call; nobody in the call hears it.
+
+    `listener` (hex digits) names the wish: the same one twice rings once.
+    """
+
+    call: CallId
+    leg: str
+    interface: str
+    listener: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HangUp(Command):
     """End a call. `leg` (a Uniqueid) if given, else every leg of the call."""
 
     call: CallId
     leg: str | None = None
+
+
+class TargetKind(StrEnum):
+    """What may be dialled, or be the target of a transfer."""
+
+    SEAT = "seat"
+    """A phone of the centre, by its extension."""
+    QUEUE = "queue"
+    """By Asterisk's name of it."""
+    NUMBER = "number"
+    """Outside: the digits that are dialled (`crm_core.dialling`). The site's own list decides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    kind: TargetKind
+    exten: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall(Command):
+    """Ring a phone of the centre; once it is lifted, dial `to`. Answered by `Placed`.
+
+    `attempt` becomes the Uniqueid of the phone's channel (`crm_core.call_attempts` makes and keeps
+    it): asked twice it rings once.
+    """
+
+    attempt: str
+    interface: str
+    to: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """`refused`: nothing rang, and why. `call`: what it will be called, or is. Neither: nobody knows
+    whether it rang."""
+
+    refused: str | None = None
+    call: CallId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptOf(Command):
+    """Was this attempt heard of? Sends nothing to anybody. Answered by `Placed`."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfOwnLeg(Command):
+    """What an agent does to a call from the own phone; `leg` is the Uniqueid of its channel."""
+
+    call: CallId
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCall(OfOwnLeg):
+    """The other party hears music. Told by `CallHeld`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeCall(OfOwnLeg):
+    """Take the other party back. Told by `CallResumed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferCall(OfOwnLeg):
+    """Blind: the other party goes to `to`, the agent is let go."""
+
+    to: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultCall(OfOwnLeg):
+    """Ring `to` and talk with whoever answers, while the other party hears music."""
+
+    to: Target
+    held: bool = False
+    """The other party is on hold already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteTransfer(OfOwnLeg):
+    """Who is consulted (or still rings) gets the other party; the agent is let go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndConsultation(OfOwnLeg):
+    """Let go who is consulted; the agent talks with the other party again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +291,57 @@ class ToldPass:
     agent: str | None = None
     rings: int = 0
     closed: bool = False
+    entered_at: datetime | None = None
+    """None: its ENTERQUEUE was lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedStay:
+    """A queue pass as a second reading of `queue_log` has it; `outcome` None: it goes on."""
+
+    unique_id: str
+    queue: str
+    entered_at: datetime
+    outcome: Outcome | None = None
+    agent: str | None = None
+    wait_seconds: int | None = None
+    talk_seconds: int | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareBooks:
+    """Compare these passes with the call table, and all that it has entered in [began, until).
+
+    Answered by `BooksCompared`, which is told on the bus too. Comparing twice changes nothing.
+    """
+
+    pbx: PbxId
+    began: datetime
+    until: datetime
+    recorded_from: datetime
+    position: str | None
+    """Where a later process begins to read, so that it knows all passes that are open at `until`."""
+    passes: tuple[LoggedStay, ...] = ()
+    """Entered in the interval, or before it and closed in it."""
+    torn: tuple[tuple[datetime, datetime], ...] = ()
+    """Between these moments something in the file was no row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksStandAt:
+    """How far has the standing check come? Answered by `BooksStand`."""
+
+    pbx: PbxId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksStand:
+    """As `CompareBooks` gave it last; None, all of it: there was none yet."""
+
+    until: datetime | None = None
+    recorded_from: datetime | None = None
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,3 +424,52 @@ class KnownAgent:
     next_state: AgentState | None = None
     next_reason: str | None = None
     """What was to follow the call, as `NextStateChosen` told it."""
+
+
+# --- the door ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtTheDoor:
+    """Where shall this call go? Answered by `WayIn`, or None: to the queue of its hotline."""
+
+    pbx: PbxId
+    hotline: str
+    caller_number: str | None
+    """As it came; None where it is withheld."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayIn:
+    """A call goes into this queue, ahead of those with a lower priority."""
+
+    queue: str
+    max_wait_seconds: int
+    priority: int = 0
+    first: str | None = None
+    """The device that rings before the queue does, for `first_seconds`."""
+    first_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhoCalls:
+    """What do the records know of this caller at this hotline? Answered by `CallerKnown | None`."""
+
+    pbx: PbxId
+    hotline: str
+    caller_number: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerKnown:
+    """The hotline's settings, and what of the caller they are about."""
+
+    queue: str
+    max_wait_seconds: int
+    ring_seconds: int
+    priorities: tuple[tuple[str, int], ...] = ()
+    """Grade → priority."""
+    grades: tuple[str, ...] = ()
+    """Of the customers who have this number."""
+    last_agent: UserId | None = None
+    """Who talked with this number last, if that is recent enough for this hotline."""

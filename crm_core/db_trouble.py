@@ -6,6 +6,11 @@ Any other is a fault in the data or in our code, and trying again changes nothin
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -14,6 +19,11 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+log = logging.getLogger("zuoxi.database")
+
+LOOK_AGAIN_SECONDS = 0.5
+Answer = TypeVar("Answer")
 
 NEVER = ("21", "22", "23")
 """SQLSTATE classes (PostgreSQL, appendix A) of values that no waiting makes right."""
@@ -48,3 +58,18 @@ def sentence(wrong: BaseException) -> str:
     if isinstance(wrong, OSError):
         return f"The database cannot be reached ({said})."
     return f"The database cannot be written just now ({said})."
+
+
+async def patiently(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Do it, however long the database is away; who asked has a time limit of his own."""
+    told = False
+    while True:
+        try:
+            return await work()
+        except Exception as wrong:
+            if not is_away(wrong):
+                raise
+            if not told:
+                log.error("%s Waiting for it.", sentence(wrong))
+                told = True
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)

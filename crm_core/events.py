@@ -62,6 +62,27 @@ class EndedBy(StrEnum):
     UNKNOWN = "unknown"
 
 
+class TransferKind(StrEnum):
+    """How a call came to another phone than the one that answered, or rang."""
+
+    BLIND = "blind"
+    ATTENDED = "attended"
+    """Announced first; "blonde" ones, completed while the target rings, too."""
+    PICKUP = "pickup"
+
+
+class TransferResult(StrEnum):
+    """What became of a transfer."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Refused, not answered, or there was nobody of that number."""
+    ABANDONED = "abandoned"
+    """Who was to be transferred hung up meanwhile."""
+    RETURNED = "returned"
+    """Back with who transferred: a consultation, or nobody took it."""
+
+
 class LegParty(StrEnum):
     """Whose side of the call a leg is."""
 
@@ -108,6 +129,17 @@ class StateSource(StrEnum):
     """A ring, an answer, a hang-up."""
     RULE = "rule"
     """A deadline (the end of wrap-up), a missed ring."""
+    QUEUE_LOG = "queue_log"
+    """AMI was away; `queue_log` tells afterwards who was paused meanwhile."""
+
+
+class MemberChange(StrEnum):
+    """What `queue_log` says of a queue's member."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    PAUSED = "paused"
+    UNPAUSED = "unpaused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +255,8 @@ class CallAnswered(CallEvent):
     queue_pass: QueuePassKey | None
     member: Member
     leg: str | None = None
+    other: str | None = None
+    """Uniqueid of the channel at the other end; a Local half where a colleague is consulted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +274,56 @@ class ConversationEnded(CallEvent):
     member: Member
     ended_by: EndedBy
     leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHeld(CallEvent):
+    """An agent put the other side on hold: by a key of the phone, or to consult a colleague."""
+
+    member: Member
+    leg: str
+    """Uniqueid of the agent's channel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResumed(CallEvent):
+    """The agent talks to the other side again. A hold that never is resumed ends with its talk."""
+
+    member: Member
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferBegan(CallEvent):
+    """A call is on its way to another phone. `nth` counts from 1 within the call.
+
+    `member` is who transfers; of a pick-up, whose phone rang.
+    """
+
+    nth: int
+    kind: TransferKind
+    member: Member
+    to: str
+    """As dialled: a seat, a queue's number, a number outside, the code of a pick-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferEnded(CallEvent):
+    """What became of the transfer `nth`, and who talks now (None: nobody, or nobody of the centre)."""
+
+    nth: int
+    to_member: Member | None
+    result: TransferResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallJoined(CallEvent):
+    """The call `other` goes on as a part of this, the older one: a transfer, a pick-up.
+
+    `other`'s own facts stay under its id, which is an alias of this call from now on.
+    """
+
+    other: CallId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +397,34 @@ class PassClosed(CallEvent):
     ended_by: EndedBy | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDialled(CallEvent):
+    """ZX_DIALLED: our dialplan is about to ring a phone without a queue. `nth` dial of this channel."""
+
+    boot: BootId
+    unique_id: str
+    nth: int
+    caller_number: str | None
+    called_number: str | None
+    interface: str | None = None
+    """The phone that rings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialClosed(CallEvent):
+    """ZX_ENDED: the channel that dialled is gone. `talk_seconds` only where it was answered.
+
+    `status` is Asterisk's DIALSTATUS; None where no row told the end: Asterisk died, or the channel
+    dialled somebody else.
+    """
+
+    unique_id: str
+    nth: int
+    status: str | None
+    cause: int | None = None
+    talk_seconds: int | None = None
+
+
 # --- about a PBX, not about one call --------------------------------------------------------------
 
 
@@ -340,6 +452,8 @@ class QueueMemberSeen(Event):
     member: Member
     paused: bool
     pause_reason: str | None = None
+    state_interface: str | None = None
+    """The device whose state Asterisk takes for the member's, where that is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +462,29 @@ class QueueMemberGone(Event):
 
     queue: str
     member: Member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberTold(Event):
+    """PAUSE, UNPAUSE, ADDMEMBER or REMOVEMEMBER in `queue_log`, which knows members by name only."""
+
+    queue: str
+    name: str
+    change: MemberChange
+    reason: str | None = None
+    """Of a pause, as Asterisk has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStarted(Event):
+    """A channel of a call is recorded into `file`, as Asterisk names it. No row of the timeline.
+
+    Told again after each snapshot as long as it goes on.
+    """
+
+    call: CallId
+    unique_id: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +524,19 @@ class GapRecorded(Event):
     boot_changed: bool
     calls: tuple[CallId, ...] = ()
     reason: str = ""
+    feed: Feed = Feed.AMI
+    """`queue_log`: rows may be missing there, AMI has seen the calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksCompared(Event):
+    """The standing check has compared this PBX's `queue_log` with the call table up to `until`."""
+
+    until: datetime
+    recorded_from: datetime
+    """Nothing was recorded of this PBX before."""
+    differences: int
+    """Those that no later row has settled and no reason excuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -495,9 +645,14 @@ FromAmi = (
     | CallAnswered
     | CallLeftQueue
     | ConversationEnded
+    | CallHeld
+    | CallResumed
+    | TransferBegan
+    | TransferEnded
+    | CallJoined
     | CallPlaced
     | CallEnded
 )
-FromQueueLog = PassEntered | PassConnected | PassRang | PassClosed
+FromQueueLog = PassEntered | PassConnected | PassRang | PassClosed | CallDialled | DialClosed
 TimelineEvent = FromAmi | FromQueueLog
 """What a call's row is computed from."""

@@ -1,8 +1,9 @@
-"""One recorder per database: the lease that a second `zuoxi run` does not get.
+"""One recorder per database, one router, one follower of each PBX: the leases that a second one does
+not get.
 
 SQLite: a lock on a file beside the database, which the kernel gives back when its holder dies.
 PostgreSQL: a session's advisory lock on a connection that is kept; who loses the connection has lost
-the lease and asks for it again.
+the lease and asks for it again. Its holder knows that sooner than PostgreSQL gives it to another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -24,9 +26,19 @@ from crm_core.errors import SettingError
 log = logging.getLogger("zuoxi.lease")
 
 KEY = 0x5A755802
-"""PostgreSQL's advisory lock of the lease: any number that nothing else here uses."""
+"""PostgreSQL's advisory lock of the records: any number that nothing else here uses."""
 
-LOOK_SECONDS = 5.0
+RECORDS = "records"
+
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 1.5
+"""A database that says nothing for so long may have given our lease to another."""
+
+SHORT_KEEPALIVE = (
+    "SELECT set_config('tcp_keepalives_idle', '3', false),"
+    " set_config('tcp_keepalives_interval', '1', false), set_config('tcp_keepalives_count', '2', false)"
+)
+"""A holder whose host lost its power says no goodbye: PostgreSQL lets go of it after five seconds."""
 
 REFUSAL = (
     "Another Zuoxi{who} works with this database. Stop that one first, or give this one a database "
@@ -51,13 +63,16 @@ class Lease(Protocol):
         """Raises `DatabaseInUse` when somebody else has it."""
 
     async def give_back(self) -> None: ...
+    async def taken_over(self) -> None:
+        """Return when another process has got what was ours."""
 
 
-def lease_of(engine: AsyncEngine) -> Lease:
-    """The lease on the database of this engine."""
+def lease_of(engine: AsyncEngine, name: str = RECORDS) -> Lease:
+    """A lease on something of this engine's database."""
     if engine.dialect.name == "sqlite":
-        return FileLease(Path(f"{engine.url.database}.lock"))
-    return SessionLease(engine)
+        between = "" if name == RECORDS else f".{name.replace('/', '_')}"
+        return FileLease(Path(f"{engine.url.database}{between}.lock"))
+    return SessionLease(engine, KEY if name == RECORDS else KEY << 32 | crc32(name.encode()))
 
 
 class FileLease:
@@ -89,12 +104,16 @@ class FileLease:
             os.close(self._file)
             self._file = None
 
+    async def taken_over(self) -> None:
+        await asyncio.Future()  # never: the kernel takes no lock away
+
 
 class SessionLease:
-    """An advisory lock on a kept PostgreSQL connection, looked after every five seconds."""
+    """An advisory lock on a kept PostgreSQL connection, looked after every second."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, key: int = KEY) -> None:
+        self._engine, self._key = engine, key
+        self._another_has_it = asyncio.Event()
         self._connection: AsyncConnection | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -107,6 +126,9 @@ class SessionLease:
             raise DatabaseInUse
         self._watch = asyncio.create_task(self._look_after(), name="lease")
 
+    async def taken_over(self) -> None:
+        await self._another_has_it.wait()
+
     async def give_back(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
@@ -118,7 +140,8 @@ class SessionLease:
     async def _try(self) -> bool:
         connection = await self._engine.connect()
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if await connection.scalar(text(f"SELECT pg_try_advisory_lock({KEY})")):
+        if await connection.scalar(text(f"SELECT pg_try_advisory_lock({self._key})")):
+            await connection.execute(text(SHORT_KEEPALIVE))
             self._connection = connection
             return True
         await connection.close()
@@ -135,12 +158,15 @@ class SessionLease:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    if self._connection is not None:
+                        await self._connection.scalar(text("SELECT 1"))
+                    elif await self._try():
+                        log.info("the lease on the database is ours again")
+                    else:
+                        self._another_has_it.set()
+            except (DBAPIError, OSError, TimeoutError) as wrong:
                 if self._connection is not None:
-                    await self._connection.scalar(text("SELECT 1"))
-                elif await self._try():
-                    log.info("the lease on the database is ours again")
-            except (DBAPIError, OSError) as wrong:
-                if self._connection is not None:
-                    log.error("the lease on the database is lost: %s", wrong)
+                    log.error("the lease on the database is lost: %r", wrong)
                     with suppress(DBAPIError, OSError):
                         await self._let_go()

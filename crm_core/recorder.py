@@ -143,6 +143,9 @@ class Recorder:
         drawn = self._stream.drain()
         self._drawn += len(drawn)
         for envelope in drawn:
+            if isinstance(envelope.event, FactsLost):
+                # On its way to us: nor may the position pass what was lost there.
+                self._frozen.add((envelope.event.pbx, Feed.QUEUE_LOG))
             if self._losses or len(self._pending) >= self._keep:
                 self._lose(envelope)
             else:
@@ -230,6 +233,7 @@ class Recorder:
             self._pending.popleft()
         self._done += len(batch)
         self.recorded_until = batch[-1].seq
+        self._bus.committed(self.recorded_until)
         if all_of_it:
             losses, self._losses = self._losses, {}
             for pbx, loss in losses.items():

@@ -7,19 +7,24 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.agents.queries import known_agents
 from crm_core.bus import Bus, Envelope
+from crm_core.call_log import settling
 from crm_core.call_log.call_lines import CallLines
 from crm_core.call_log.resuming import feed_state, known_boots, open_calls
+from crm_core.call_log.settling import books_stand
+from crm_core.centre.door import who_calls
 from crm_core.centre.holders import HolderBook
 from crm_core.centre.queries import holdings, people
 from crm_core.centre.switch_plan import switch_plan
 from crm_core.commands import (
     AgentsOf,
+    BooksStandAt,
+    CompareBooks,
     FeedPosition,
     FeedState,
     HowRecords,
@@ -27,11 +32,15 @@ from crm_core.commands import (
     OpenCalls,
     PlanOf,
     RecordsStand,
+    WhoCalls,
 )
-from crm_core.db import reading
-from crm_core.db_trouble import is_away, sentence
-from crm_core.lease import lease_of
+from crm_core.customers.phone_numbers import normalise
+from crm_core.db import reading, transaction
+from crm_core.db_trouble import Answer, patiently
+from crm_core.events import BooksCompared
+from crm_core.lease import Lease, lease_of
 from crm_core.recorder import Recorder
+from crm_core.recordings.index import RecordingIndex, folders_of
 from crm_core.settings import Settings
 
 log = logging.getLogger("zuoxi.crm_core")
@@ -46,17 +55,21 @@ REFRESH_SECONDS = 30.0
 PATIENCE_SECONDS = 10.0
 """How long `stop` waits for a database that is away."""
 
-Answer = TypeVar("Answer")
-
 
 class CrmCore:
     """`start` before anything publishes; `stop` when nobody does any more."""
 
-    def __init__(self, bus: Bus, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(
+        self, bus: Bus, engine: AsyncEngine, settings: Settings, lease: Lease | None = None
+    ) -> None:
+        """`lease`: one that is held already, and whose end is somebody else's business."""
         self.holders = HolderBook()
         self.recorder = Recorder(bus, engine, self.holders, region=settings.region)
-        self.lease = lease_of(engine)
+        self.recordings = RecordingIndex(bus, engine, folders_of(settings))
+        self.lease = lease or lease_of(engine)
+        self._is_ours = lease is None
         self._bus, self._engine = bus, engine
+        self._normalise = lambda raw: normalise(raw, settings.region).number
         self._call_lines = CallLines()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsubscribe: Callable[[], None] | None = None
@@ -66,19 +79,27 @@ class CrmCore:
 
         Raises `SettingError`: another process has the lease.
         """
-        await _patiently(self.lease.take)
+        if self._is_ours:
+            await patiently(self.lease.take)
         self._unsubscribe = self._bus.subscribe(self._told)
         await self._read(prime_holders, self.holders)
         self._tasks = [
             asyncio.create_task(self.recorder.run(), name="recorder"),
             asyncio.create_task(self._refresh(), name="holders"),
+            asyncio.create_task(self.recordings.run(), name="recordings"),
         ]
+        self.recordings.start()
         self._bus.answer(KnownBoots, lambda asked: self._recorded(known_boots, asked.pbx))
         self._bus.answer(OpenCalls, lambda asked: self._recorded(open_calls, asked.pbx))
         self._bus.answer(FeedPosition, self._position)
         self._bus.answer(AgentsOf, lambda asked: self._recorded(known_agents, asked.pbx))
         self._bus.answer(HowRecords, self._stand)
         self._bus.answer(PlanOf, lambda asked: self._read(switch_plan, asked.pbx))
+        self._bus.answer(
+            WhoCalls, lambda asked: self._read(who_calls, asked, self._normalise, datetime.now(UTC))
+        )
+        self._bus.answer(BooksStandAt, lambda asked: self._read(books_stand, asked.pbx))
+        self._bus.answer(CompareBooks, self._compare)
 
     async def stop(self) -> None:
         """Write what is still held, give the lease back."""
@@ -86,8 +107,10 @@ class CrmCore:
             self._unsubscribe()
         self.recorder.close()
         if self._tasks:
-            recording, refreshing = self._tasks
-            refreshing.cancel()
+            recording, *others = self._tasks
+            self.recordings.stop()
+            for task in others:
+                task.cancel()
             _, late = await asyncio.wait([recording], timeout=PATIENCE_SECONDS)
             if late:
                 log.error("%d events could not be recorded", self.recorder.waiting)
@@ -95,7 +118,8 @@ class CrmCore:
             for task in self._tasks:
                 with suppress(asyncio.CancelledError):
                     await task
-        await self.lease.give_back()
+        if self._is_ours:
+            await self.lease.give_back()
 
     def _told(self, envelope: Envelope) -> None:
         self.holders.feed(envelope.event)
@@ -120,6 +144,18 @@ class CrmCore:
             commits=recorder.commits,
         )
 
+    async def _compare(self, asked: CompareBooks) -> BooksCompared:
+        """The standing check's question; the answer is told to everybody."""
+        found = await self._recorded(settling.look, asked)
+
+        async def keep() -> BooksCompared:
+            async with transaction(self._engine) as connection:
+                return await settling.keep(connection, asked, found, datetime.now(UTC))
+
+        compared = await patiently(keep)
+        self._bus.publish(compared)
+        return compared
+
     async def _position(self, asked: FeedPosition) -> FeedState | None:
         """Where telephony goes on to read; it tells nothing of this feed before it has the answer."""
         await self.recorder.drain()
@@ -131,7 +167,7 @@ class CrmCore:
             async with reading(self._engine) as connection:
                 return await query(connection, *asked)
 
-        return await _patiently(once)
+        return await patiently(once)
 
     async def _refresh(self) -> None:
         while True:
@@ -147,18 +183,3 @@ async def prime_holders(connection: AsyncConnection, holders: HolderBook) -> Non
     holders.know(await people(connection))
     for pbx, interface, holding in await holdings(connection, datetime.now(UTC) - REMEMBERED):
         holders.hold(pbx, interface, holding)
-
-
-async def _patiently(work: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Do it, however long the database is away; who asked has a time limit of his own."""
-    told = False
-    while True:
-        try:
-            return await work()
-        except Exception as wrong:
-            if not is_away(wrong):
-                raise
-            if not told:
-                log.error("%s Waiting for it.", sentence(wrong))
-                told = True
-        await asyncio.sleep(0.5)

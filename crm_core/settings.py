@@ -36,14 +36,16 @@ class PbxUrl:
     control_secret: str
     tls: bool = False
     queue_log: Path | None = None
+    recordings: Path | None = None
+    """Asterisk's folder of recordings (`/var/spool/asterisk/monitor`) as this machine sees it."""
     sip: str = ""
     """`HOST:PORT` where phones register, for the seats' pages; empty: `host`, port 5060."""
     demo: bool = False
 
 
 def pbx_url(text: str) -> PbxUrl:
-    """Parse `ami://user:secret@host:port/name?queue_log=PATH&control=user:secret&sip=host:port`, or
-    `demo:`."""
+    """Parse `ami://user:secret@host:port/name?queue_log=PATH&recordings=PATH&control=user:secret
+    &sip=host:port`, or `demo:`."""
     if text == "demo:":
         return PbxUrl(
             pbx=PbxId("demo"),
@@ -79,6 +81,7 @@ def pbx_url(text: str) -> PbxUrl:
     user, secret = unquote(parts.username), unquote(parts.password)
     control_user, _, control_secret = query.get("control", [f"{user}:{secret}"])[0].partition(":")
     queue_log = query.get("queue_log", [None])[0]
+    recordings = query.get("recordings", [None])[0]
     sip = query.get("sip", [""])[0]
     if sip and not _is_host_and_port(sip):
         raise SettingError(
@@ -94,8 +97,18 @@ def pbx_url(text: str) -> PbxUrl:
         control_secret=control_secret,
         tls=parts.scheme == "amis",
         queue_log=Path(queue_log) if queue_log else None,
+        recordings=Path(recordings) if recordings else None,
         sip=sip,
     )
+
+
+def pbx_id(name: str) -> PbxId:
+    """The name of a PBX that somebody gave. Raises `SettingError`."""
+    if not _PBX_NAME.fullmatch(name):
+        raise SettingError(
+            f"the name of a PBX is letters, digits, dot, dash and underscore; {name!r} is not"
+        )
+    return PbxId(name)
 
 
 def _is_host_and_port(text: str) -> bool:
@@ -111,6 +124,7 @@ class Settings(BaseModel):
     database_url: str = "sqlite:///var/zuoxi.db"
     bus_url: str = "memory:"
     pbx_urls: str = ""
+    agi_bind: str = "127.0.0.1:4573"
     asterisk_conf: Path = Path("var/asterisk")
     http_bind: str = "127.0.0.1:8000"
     public_url: str = ""
@@ -151,8 +165,8 @@ class Settings(BaseModel):
     @field_validator("bus_url")
     @classmethod
     def _known_bus(cls, value: str) -> str:
-        if value != "memory:":
-            raise ValueError("use memory: (a bus between processes is not part of this release)")
+        if value != "memory:" and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("use memory: or redis://HOST:PORT/NUMBER (rediss:// for TLS)")
         return value
 
     @field_validator("log_format")
@@ -170,6 +184,17 @@ class Settings(BaseModel):
             raise ValueError("use HOST:PORT, for instance 127.0.0.1:8000")
         return value
 
+    @field_validator("agi_bind")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        host = cls._host_and_port(value).rpartition(":")[0].strip("[]")
+        if host in ("0.0.0.0", "::", "*"):
+            raise ValueError(
+                "use the one address that Asterisk reaches, for instance 127.0.0.1:4573: nobody is "
+                "asked for a password there"
+            )
+        return value
+
     @property
     def pbxs(self) -> tuple[PbxUrl, ...]:
         found = tuple(pbx_url(entry.strip()) for entry in self.pbx_urls.split(",") if entry.strip())
@@ -182,8 +207,15 @@ class Settings(BaseModel):
     def secrets(self) -> frozenset[str]:
         """What no log, page or answer may ever show."""
         found = {secret for pbx in self.pbxs for secret in (pbx.secret, pbx.control_secret)}
-        password = urlsplit(self.database_url).password or ""
-        return frozenset({*found, password, unquote(password)} - {""})
+        for url in (self.database_url, self.bus_url):
+            password = urlsplit(url).password or ""
+            found |= {password, unquote(password)}
+        return frozenset(found - {""})
+
+    @property
+    def is_split(self) -> bool:
+        """Whether other processes may be on the bus."""
+        return self.bus_url != "memory:"
 
     @property
     def demo_pbxs(self) -> frozenset[PbxId]:
@@ -193,6 +225,11 @@ class Settings(BaseModel):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def agi_address(self) -> tuple[str, int]:
+        host, _, port = self.agi_bind.rpartition(":")
+        return host.strip("[]"), int(port)
 
     @property
     def http_address(self) -> tuple[str, int]:

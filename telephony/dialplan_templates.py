@@ -64,6 +64,13 @@ bind = {{ site.sip_address }}:{{ site.sip_port }}
 
 [zuoxi-trunk]({{ TRUNK_TEMPLATE }})
 transport = zuoxi-udp
+{% if site.gateway %}
+aors = zuoxi-trunk
+
+[zuoxi-trunk]
+type = aor
+contact = sip:{{ site.gateway }}
+{% endif %}
 
 [zuoxi-trunk]
 type = identify
@@ -79,6 +86,14 @@ match = {{ network }}
         template="""\
 [globals](+)
 {{ ANSWER_FIRST }} = {{ "yes" if site.answer_first else "no" }}
+{{ DISPLAY_NUMBER }} = {{ site.display_number }}
+{% if site.gateway %}
+
+[{{ NUMBERS }}](+)
+{% for pattern in site.numbers %}
+exten => _{{ pattern }},1,Gosub({{ DIAL_OUT }},${EXTEN},1)
+{% endfor %}
+{% endif %}
 """,
     ),
 }
@@ -133,11 +148,29 @@ announce-frequency = {{ 60 if queue.announce_position else 0 }}
         module="pbx_config",
         part_of="extensions.conf",
         template="""\
+[globals](+)
+{% if door %}
+{{ DOOR }} = {{ door }}
+{% endif %}
+{% for queue in plan.queues %}
+{{ QUEUE_RECORD }}{{ queue.name }} = {{ queue.recording.value }}
+{{ QUEUE_ANNOUNCE }}{{ queue.name }} = {{ queue.announcement }}
+{% endfor %}
+{% for line in plan.directions %}
+{{ RECORD }}{{ line.direction.value | upper }} = {{ line.recording.value }}
+{{ ANNOUNCE }}{{ line.direction.value | upper }} = {{ line.announcement }}
+{% endfor %}
+
 [{{ HOTLINES }}](+)
 {% for line in plan.hotlines %}
 {% for queue in plan.queues if queue.name == line.queue %}
-exten => {{ line.number }},1,Gosub({{ QUEUE }},s,1({{ queue.name }},{{ queue.max_wait_seconds }}))
+exten => {{ line.number }},1,Gosub({{ QUEUE }},s,1({{ queue.name }},{{ queue.max_wait_seconds }},{{ line.number }}))
 {% endfor %}
+{% endfor %}
+
+[{{ QUEUES }}](+)
+{% for queue in plan.queues %}
+exten => {{ queue.name }},1,Gosub({{ QUEUE }},s,1({{ queue.name }},{{ queue.max_wait_seconds }}))
 {% endfor %}
 
 [{{ SEATS }}](+)

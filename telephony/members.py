@@ -66,6 +66,7 @@ class MemberBook:
 
     def _member(self, key: tuple[str, str], message: _Telling) -> QueueMemberSeen | None:
         reason = message.paused_reason if message.paused else None
+        another = message.state_interface != message.interface
         former = self._members.get(key)
         if (
             former is not None
@@ -82,6 +83,7 @@ class MemberBook:
             member=Member(interface=message.interface, name=message.member_name),
             paused=message.paused,
             pause_reason=reason,
+            state_interface=message.state_interface if another else None,
         )
         return seen
 

@@ -46,9 +46,11 @@ class PlanWriter:
         bus: Bus,
         ask: Ask,
         *,
+        door: str = "",
         allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._pbx, self._folder, self._bus, self._ask = pbx, folder, bus, ask
+        self._door = door
         self._allowed = allowed
         self._done: SwitchPlan | None = None
         """Written, and Asterisk was told."""
@@ -95,7 +97,7 @@ class PlanWriter:
 
     def _write(self, plan: SwitchPlan) -> tuple[dict[str, str], dict[str, str]]:
         """All files, and those that Asterisk has not been told of."""
-        files = dialplan.render_plan(plan)
+        files = dialplan.render_plan(plan, self._door)
         dialplan.write(files, self._folder)
         told = _told(self._folder)
         new = {name: text for name, text in files.items() if told.get(name) != _digest(text)}

@@ -21,10 +21,16 @@ from telephony.ami.actions import (
 )
 from telephony.ami.link import Answer
 from telephony.calls import boots
+from telephony.recordings import FILENAME
 
 log = logging.getLogger("zuoxi.telephony")
 
-SNAPSHOT: tuple[Action, ...] = (Status(), QueueStatus(), CoreShowChannels(), BridgeList())
+SNAPSHOT: tuple[Action, ...] = (
+    Status(variables=FILENAME),
+    QueueStatus(),
+    CoreShowChannels(),
+    BridgeList(),
+)
 
 Ask = Callable[[Action], Awaitable[Answer]]
 

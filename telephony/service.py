@@ -41,7 +41,7 @@ from crm_core.events import (
     LinkChanged,
     LinkState,
 )
-from crm_core.ids import BootId, CallId
+from crm_core.ids import BootId, CallId, call_id
 from crm_core.settings import PbxUrl
 from telephony import dialplan
 from telephony.agent_states import AgentStateKeeper
@@ -57,9 +57,11 @@ from telephony.commands import Commands
 from telephony.flight_recorder import FlightRecorder
 from telephony.members import MemberBook
 from telephony.queue_log.merge import QueueLogFold
-from telephony.queue_log.parser import QueueLogParser, Row
+from telephony.queue_log.parser import QueueLogParser, Row, SetAside
 from telephony.queue_log.tail import QueueLogTail
+from telephony.recordings import RecordingWatch
 from telephony.resync import ask_snapshot, ask_started_at
+from telephony.standing_check import StandingCheck
 
 log = logging.getLogger("zuoxi.telephony")
 
@@ -99,6 +101,8 @@ class TelephonyService:
         self.pbx = pbx
         self.quarantined = 0
         """Messages that Asterisk did not write so."""
+        self.rows_set_aside = 0
+        """Pieces of queue_log that are no rows, or cannot be trusted."""
         self.failures = 0
         """Times that our own folding broke: each is in the log, and a snapshot puts it right."""
         self._bus, self._now, self._patience = bus, now, patience
@@ -106,7 +110,7 @@ class TelephonyService:
         self._recorder = FlightRecorder(var / "flight", pbx.pbx, now)
         self._connection = 0
         self._tracker: CallTracker | None = None
-        self._reader = Reader({ami.FullyBooted, *MemberBook.HEARS})
+        self._reader = Reader({ami.FullyBooted, *MemberBook.HEARS, *RecordingWatch.HEARS})
         """Reads the events that can tell us something, and no other."""
         self.ignored = self._reader.ignored
         self._members = MemberBook(pbx.pbx)
@@ -116,6 +120,9 @@ class TelephonyService:
         self._fold: QueueLogFold | None = None
         self._rows_read = 0
         """Bytes, since this process began to read."""
+        self._last_row_at: datetime | None = None
+        self._caught_up_at: datetime | None = None
+        """When queue_log was last read to its end."""
         self._followed: BootId | None = None
         """The run that was followed last, by this process or the one before it."""
         self._heard_until: datetime | None = None
@@ -132,11 +139,13 @@ class TelephonyService:
         """What this connection's snapshots could not use, and why: said once, looked at once more."""
         self._look_again_after = 0.0
         """By the loop's clock."""
-        self._boot_known = asyncio.Event()
+        self._looked = asyncio.Event()
+        """A snapshot has told which run this is, and who its members are."""
         self._calls_lost, self._rows_lost = asyncio.Event(), asyncio.Event()
         """The records have lost facts of that feed, and can be told again."""
         self._events: AmiSession | None = None
         self._control: AmiSession | None = None
+        self._recordings = RecordingWatch(pbx.pbx, bus, self.control, self._call_of)
         self._agents = AgentStateKeeper(pbx.pbx, bus, self.control, now)
         commands.serve(pbx.pbx, self)
 
@@ -171,6 +180,7 @@ class TelephonyService:
             unsubscribe()
             if self._resyncing is not None:
                 self._resyncing.cancel()
+            self._recordings.stop()
             await self._events.close_and_wait()
             await self._control.close_and_wait()
             self._recorder.close()
@@ -190,6 +200,7 @@ class TelephonyService:
             on_state=self._link_state if reads else self._control_state,
             on_bytes=self._bytes if reads else None,
             on_connection=self._connection_changed if reads else None,
+            now=self._now,
         )
 
     async def _ask(self, question: Any) -> Any:
@@ -240,6 +251,8 @@ class TelephonyService:
             self._look_again()
 
     def _feed(self, message: ami.AmiMessage) -> None:
+        if isinstance(message, ami.MixMonitorStart | ami.StatusItem):
+            self._recordings.feed(message)
         if type(message) in MemberBook.HEARS:
             for event in self._members.feed(message):
                 self._told(event)
@@ -286,7 +299,7 @@ class TelephonyService:
             self._listening = False
             self._agents.link_lost()
             # Not now: a link that was cut without a word is noticed seconds later.
-            self._heard_until = self._received_at
+            self._heard_until = self._proven()
             self._feed(ami.LinkLost(self._heard_until or self._now(), True))
         self._publish(LinkChanged, state=state, reason=reason)
 
@@ -331,12 +344,13 @@ class TelephonyService:
                 self._told(fact)
             self._tracker = CallTracker(self.pbx.pbx, boot.boot, open_calls, OUR_CONTEXTS)
             self._reader.want(self._tracker.hears)
-        self._boot_known.set()
         self._agents.snapshot_began()
         self._feed(ami.SnapshotBegan(self._now(), True, boot.boot))
         await ask_snapshot(self._request)
         self._feed(ami.SnapshotEnded(self._now(), True, boot.boot))
+        self._looked.set()
         self._agents.snapshot_ended(self._tracker.live_calls())
+        self._recordings.snapshot_ended()
         blind_since = None if self._listening else self._heard_until
         if blind_since is not None:
             self._publish(
@@ -371,9 +385,12 @@ class TelephonyService:
                 self._tell_heard()
 
     def _tell_heard(self) -> None:
-        """Heard is what bytes prove, a Pong's at least: on a link that is dead nothing is heard."""
-        self._heard_until = self._received_at or self._now()
+        """Heard is what an answer proves, a Pong's at least: on a dead link nothing is heard."""
+        self._heard_until = self._proven() or self._now()
         self._publish(FeedHeard, at=self._heard_until, feed=Feed.AMI)
+
+    def _proven(self) -> datetime | None:
+        return self._events.heard_until if self._events is not None else None
 
     # --- the records were away too long -----------------------------------------------------------
 
@@ -404,29 +421,39 @@ class TelephonyService:
         if self.pbx.queue_log is None:
             log.warning("%s: no queue_log: outcomes are not known, rows say ami_only", self.pbx.pbx)
             return
+        check = StandingCheck(
+            self.pbx.pbx, self.pbx.queue_log, self._bus, lambda: self._caught_up_at, self._now
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(check.run())
+            tasks.create_task(self._keep_reading(self.pbx.queue_log))
+
+    async def _keep_reading(self, path: Path) -> None:
         while True:
             self._rows_lost.clear()
-            await self._read_queue_log(self.pbx.queue_log)
+            await self._read_queue_log(path)
 
     async def _read_queue_log(self, path: Path) -> None:
         """From where the records stand on, until they have lost what was read."""
         state: FeedState | None = await self._ask(
             FeedPosition(pbx=self.pbx.pbx, feed=Feed.QUEUE_LOG)
         )
-        # A row names no run of Asterisk. CoreStatus knows it best; without a link, QUEUESTART does.
+        # A row names no run of Asterisk (CoreStatus knows it best; without a link, QUEUESTART does) and
+        # of a member the name alone: whose that is, the snapshot's members tell.
         try:
             async with asyncio.timeout(self._ask_seconds):
-                await self._boot_known.wait()
+                await self._looked.wait()
         except TimeoutError:
             log.warning("%s: reading queue_log without a link to Asterisk", self.pbx.pbx)
         self._fold = QueueLogFold(
             self.pbx.pbx, self._boots, state.passes if state else (), self._call_of
         )
         tail = QueueLogTail(path, state.position if state else None)
-        parser, told = QueueLogParser(), None
+        parser, told = QueueLogParser(self._set_aside), None
         try:
             while not self._rows_lost.is_set():
                 more = self._read_rows(tail, parser, self._fold)
+                self._caught_up_at = self._caught_up_at if more else self._now()
                 if tail.trouble != told:
                     told = tail.trouble
                     log.warning("%s", told or f"{path} is read again")
@@ -435,12 +462,20 @@ class TelephonyService:
             tail.close()
 
     def _read_rows(self, tail: QueueLogTail, parser: QueueLogParser, fold: QueueLogFold) -> bool:
+        missed = tail.missed
         data, position = tail.read()
+        if tail.missed != missed:
+            since = self._last_row_at or self._heard_until or self._now()
+            reason = (tail.trouble or "rows of queue_log may be missed")[:256]
+            self._publish(
+                GapRecorded, began_at=since, boot_changed=False, reason=reason, feed=Feed.QUEUE_LOG
+            )
         if not data:
             return False
         self._recorder.rows(data, self._rows_read)
         self._rows_read += len(data)
         for row in parser.feed(data):
+            self._last_row_at = row.at
             for event in self._folded(fold, row):
                 self._bus.publish(event)
                 if isinstance(event, BootFound):
@@ -448,6 +483,11 @@ class TelephonyService:
         if position is not None:
             self._publish(FeedAdvanced, feed=Feed.QUEUE_LOG, position=position)
         return True
+
+    def _set_aside(self, piece: SetAside) -> None:
+        """Not folded; its bytes stay in the flight recorder."""
+        self.rows_set_aside += 1
+        log.warning("%s: a piece of queue_log is not a row (%s)", self.pbx.pbx, piece.reason)
 
     def _folded(self, fold: QueueLogFold, row: Row) -> list[Event]:
         try:
@@ -473,6 +513,14 @@ class TelephonyService:
 
     def channels_of(self, call: CallId) -> tuple[str, ...]:
         return self._tracker.channels_of(call) if self._tracker is not None else ()
+
+    def attempt(self, unique_id: str) -> CallId | None:
+        """The call of a channel that we named; None: nobody has heard of it."""
+        return self._call_of(unique_id)
+
+    def call_to_be(self, unique_id: str) -> CallId | None:
+        """What a call will be called whose first channel has this Uniqueid."""
+        return call_id(self.pbx.pbx, self._boot.boot, unique_id) if self._boot else None
 
     def pause_of(self, interface: str) -> str | None:
         return self._agents.pause_of(interface)

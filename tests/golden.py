@@ -38,11 +38,13 @@ HELP_OF: tuple[tuple[str, ...], ...] = (
     ("import",),
     ("import", "setup"),
     ("import", "customers"),
+    ("import", "queue-log"),
     ("export",),
     ("export", "setup"),
     ("record",),
     ("replay",),
     ("reconcile",),
+    ("doctor",),
 )
 """Every command of `zuoxi`."""
 

@@ -49,6 +49,7 @@ class Product:
     folder: Path
     environ: Mapping[str, str]
     port: int = field(default_factory=free_port)
+    agi_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,6 +67,7 @@ class Product:
             "ZUOXI_DATABASE_URL": f"sqlite:///{self.folder}/zuoxi.db",
             "ZUOXI_ASTERISK_CONF": str(self.folder / "asterisk"),
             "ZUOXI_HTTP_BIND": f"127.0.0.1:{self.port}",
+            "ZUOXI_AGI_BIND": f"127.0.0.1:{self.agi_port}",
             **self.environ,
         }
 

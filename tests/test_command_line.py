@@ -118,6 +118,39 @@ def test_database_of_a_newer_version_is_left_alone(product: Product) -> None:
         assert "the database is at revision 9999, this version of Zuoxi knows none after" in said
 
 
+# --- zuoxi import queue-log ------------------------------------------------------------------------
+
+
+def test_old_queue_log_becomes_calls_and_again_changes_nothing(product: Product) -> None:
+    files = [product.folder / name for name in ("queue_log", "queue_log.1", "members.csv")]
+    files[1].write_text(
+        "1764000000|NONE|NONE|NONE|QUEUESTART|\n"
+        "1764000010|u.1|support|NONE|ENTERQUEUE||13800138000|1\n"
+        "1764000017|u.1|support|张三|CONNECT|7|u.2|5\n"
+    )
+    files[0].write_text("nonsense\n1764000060|u.1|support|张三|COMPLETEAGENT|7|43|1\n")
+    files[2].write_text("张三,1001\n")
+    names = ["queue_log", "queue_log.1", "--members", "members.csv"]
+
+    first = product.zuoxi("import", "queue-log", *names, code=1)
+    again = product.zuoxi("import", "queue-log", *names, code=1)
+
+    bad = "queue_log line 1: not a row: 'nonsense'\n"
+    read = "main: 4 rows of 2 files read, 1 calls"
+    assert first == f"{bad}{read}; 3 new rows, 1 new calls; 1 bad pieces\n"
+    assert again == f"{bad}{read}; 0 new rows, 0 new calls; 1 bad pieces\n"
+
+
+def test_old_queue_log_asks_whose_it_is_where_there_are_two(product: Product) -> None:
+    urls = "ami://u:s@127.0.0.1:1/north,ami://u:s@127.0.0.1:1/south"
+    said = fails(product, "import", "queue-log", "x", ZUOXI_PBX_URLS=urls)
+    assert said == "--pbx NAME is needed: ZUOXI_PBX_URLS has north, south"
+    said = fails(product, "import", "queue-log", "nowhere", "--pbx", "north", ZUOXI_PBX_URLS=urls)
+    assert said == "cannot read nowhere: No such file or directory"
+    said = fails(product, "import", "queue-log", "x", "--pbx", "a/b")
+    assert said.startswith("the name of a PBX is letters")
+
+
 # --- zuoxi demo -----------------------------------------------------------------------------------
 
 

@@ -61,7 +61,7 @@ def test_every_service_builds_a_stage_that_exists(compose: dict[str, Any]) -> No
 def test_every_volume_is_declared_and_shared_ones_are_at_one_place(compose: dict[str, Any]) -> None:
     places: dict[str, set[str]] = {}
     for service in compose["services"].values():
-        for mount in service["volumes"]:
+        for mount in service.get("volumes", ()):
             name, place = mount.split(":")[:2]
             places.setdefault(name, set()).add(place)
     assert set(places) == set(compose["volumes"])
@@ -87,18 +87,43 @@ def test_what_compose_asks_for_stands_in_the_example(compose: dict[str, Any]) ->
     assert asked == set(re.findall(r"^#((?!ZUOXI_)[A-Z_]+)=", ENV_EXAMPLE, re.M))
 
 
-def test_zuoxi_in_compose_has_good_settings(compose: dict[str, Any]) -> None:
+PRODUCT = ("crm_core", "telephony", "routing", "agent_ui")
+
+
+def test_every_service_of_the_product_is_started(compose: dict[str, Any]) -> None:
+    commands = {
+        name: each["command"]
+        for name, each in compose["services"].items()
+        if each.get("build", {}).get("target") == "zuoxi"
+    }
+    assert commands == {name: ["python", "-m", name] for name in PRODUCT}
+
+
+def test_redis_keeps_nothing_and_is_open_to_this_host_alone(compose: dict[str, Any]) -> None:
+    redis = compose["services"]["redis"]
+    assert redis["command"][1:] == ["--save", "", "--appendonly", "no"]
+    assert redis["ports"] == ["127.0.0.1:6379:6379"]
+
+
+@pytest.mark.parametrize("service", PRODUCT)
+def test_zuoxi_in_compose_has_good_settings(compose: dict[str, Any], service: str) -> None:
     values = {**SECRETS, "POSTGRES_PASSWORD": "pw"}
     environ = {
         name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: values[found[1]], value)
-        for name, value in compose["services"]["zuoxi"]["environment"].items()
+        for name, value in compose["services"][service]["environment"].items()
     }
     settings = read(environ)
+    assert settings.is_split
     (pbx,) = settings.pbxs
     assert (pbx.secret, pbx.control_secret) == tuple(SECRETS.values())
-    mounts = {mount.split(":")[1] for mount in compose["services"]["zuoxi"]["volumes"]}
+    mounts = {mount.split(":")[1] for mount in compose["services"][service]["volumes"]}
     assert pbx.queue_log is not None
-    assert {str(settings.asterisk_conf), str(settings.var), str(pbx.queue_log.parent)} == mounts
+    assert mounts == {
+        str(settings.asterisk_conf),
+        str(settings.var),
+        str(pbx.queue_log.parent),
+        str(pbx.recordings),
+    }
 
 
 # --- the entrypoint of Asterisk -------------------------------------------------------------------

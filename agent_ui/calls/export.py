@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from agent_ui import words
 from agent_ui.auth import Visit, visit_of
 from agent_ui.calls.reading import CallReader, wanted
-from agent_ui.calls.routes import asked_for
+from agent_ui.calls.routes import asked_for, of_gap
 from agent_ui.calls.view import CallRow
 from agent_ui.deps import Deps, deps_of
 from agent_ui.guessing import guessing
@@ -70,6 +71,8 @@ async def export_calls(request: Request, visit: Who) -> Response:
     if typed.problems:
         message = next(iter(typed.problems.values()))
         raise Invalid(deps.renderer.text(message, visit.language))
+    async with reading(deps.engine) as connection:
+        filters = replace(filters, gap=await of_gap(connection, deps, viewer, typed.gap))
     async with guessing(deps, viewer, int(filters.phone is not None)) as guess:
         # Read before the answer begins: what goes wrong here is still told as a page.
         first = await _page(deps, visit, filters, None)

@@ -7,27 +7,41 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agent_ui import callers
+from agent_ui.books.standings import may_open_gap_book
 from agent_ui.calls.view import (
     AttemptShown,
     CallFilters,
     CallPage,
     CallRow,
+    GaveUpRow,
+    LegShown,
     Names,
     PassShown,
     RecordShown,
+    TransferShown,
     told,
 )
 from agent_ui.directory import Directory
-from agent_ui.shapes import number_for
+from agent_ui.recordings.view import shown
+from agent_ui.shapes import dialled, number_for
 from agent_ui.words import N_
 from crm_core.access.permissions import Permission
 from crm_core.access.viewer import Viewer
-from crm_core.call_log.details import AttemptDetail, CallDetail, PassDetail
+from crm_core.call_log.details import (
+    AttemptDetail,
+    CallDetail,
+    LegDetail,
+    PassDetail,
+    TransferDetail,
+)
+from crm_core.call_log.gave_up import GaveUp
 from crm_core.call_log.queries import CallFilter
+from crm_core.call_log.records import Confidence
 from crm_core.centre.holders import AgentRef, HolderBook
 from crm_core.customers.fields import readable_keys
 from crm_core.customers.phone_numbers import normalise
 from crm_core.events import Direction, Member, TimelineEvent
+from crm_core.recordings.records import RecordingInfo
 from crm_core.wrap_up.records import RecordOfCall
 
 
@@ -43,12 +57,18 @@ def wanted(given: Mapping[str, str], zone: ZoneInfo, region: str) -> tuple[CallF
     phone = normalise(number, region).number if number else None
     if number and phone is None:
         problems["number"] = N_("This is not a phone number.")
+    known = given.get("confidence", "")
+    confidence = Confidence(known) if known in {one.value for one in Confidence} else None
+    if known and confidence is None:
+        problems["confidence"] = N_("Choose one of the list.")
     typed = CallFilters(
         from_=given.get("from", ""),
         to=given.get("to", ""),
         queue=given.get("queue", ""),
         agent=given.get("agent", ""),
         number=number,
+        confidence=known,
+        gap=given.get("gap", ""),
         problems=problems,
     )
     return typed, CallFilter(
@@ -57,6 +77,7 @@ def wanted(given: Mapping[str, str], zone: ZoneInfo, region: str) -> tuple[CallF
         queue=given.get("queue") or None,
         agent=given.get("agent") or None,
         phone=phone,
+        confidence=confidence,
     )
 
 
@@ -112,11 +133,28 @@ class CallReader:
             confidence=call.confidence,
         )
 
+    def gave_up(self, one: GaveUp) -> GaveUpRow:
+        """A line of those who gave up."""
+        return GaveUpRow(
+            number=number_for(self._viewer, one.number) or "",
+            last_at=one.last_at,
+            times=one.times,
+            call=one.last_call,
+            project=one.project or "",
+            hotline=one.hotline or "",
+            queue=self._directory.title(one.pbx, one.queue) if one.queue else "",
+            wait_seconds=one.wait_seconds,
+            customer=one.customer_name if self._sees_name else None,
+            customer_id=one.customer_id if self._reads_customers else None,
+        )
+
     def page(
         self,
         call: CallDetail,
         timeline: Sequence[TimelineEvent],
         records: Sequence[RecordOfCall],
+        gaps: Sequence[tuple[datetime, datetime]] = (),
+        recordings: Sequence[RecordingInfo] = (),
     ) -> CallPage:
         """One call, whole."""
         inbound = call.direction is Direction.INBOUND
@@ -127,9 +165,19 @@ class CallReader:
             called_number=call.called_number if self._is_internal(call) else called,
             passes=tuple(self._pass(call, one) for one in call.passes),
             direct_attempts=tuple(_attempt(one) for one in call.attempts),
+            transfers=tuple(self._transfer(one) for one in call.transfers),
+            legs=tuple(_leg(one) for one in call.legs),
             timeline=told(timeline, self._names(call)),
             records=tuple(self._record(one) for one in records),
             aliases=call.aliases,
+            gaps=tuple(gaps),
+            may_open_gap_book=may_open_gap_book(self._viewer),
+            recordings=shown(
+                call.call_id,
+                recordings,
+                listens=self._viewer.may(Permission.LISTEN_RECORDINGS),
+                downloads=self._viewer.may(Permission.DOWNLOAD_RECORDINGS),
+            ),
         )
 
     @staticmethod
@@ -146,6 +194,16 @@ class CallReader:
             talk_seconds=one.talk_seconds,
             ended_by=one.ended_by,
             attempts=tuple(_attempt(attempt) for attempt in one.attempts),
+        )
+
+    def _transfer(self, one: TransferDetail) -> TransferShown:
+        return TransferShown(
+            kind=one.kind,
+            at=one.at,
+            sender=_name(one.sender) if one.sender else "–",
+            dialled=dialled(one.dialled, self._viewer),
+            to=_name(one.to) if one.to else None,
+            result=one.result,
         )
 
     def _record(self, one: RecordOfCall) -> RecordShown:
@@ -170,7 +228,20 @@ class CallReader:
             member=member,
             queue=lambda name: self._directory.title(call.pbx, name),
             number=number,
+            dialled=lambda to: dialled(to, self._viewer),
         )
+
+
+def _leg(one: LegDetail) -> LegShown:
+    return LegShown(
+        party=one.party,
+        who=_name(one.agent) if one.agent else None,
+        started_at=one.started_at,
+        ended_at=one.ended_at,
+        ring_seconds=one.ring_seconds,
+        talk_seconds=one.talk_seconds,
+        hold_seconds=one.hold_seconds,
+    )
 
 
 def _attempt(one: AttemptDetail) -> AttemptShown:
@@ -178,7 +249,7 @@ def _attempt(one: AttemptDetail) -> AttemptShown:
     return AttemptShown(
         agent=_name(one.agent),
         offered_at=one.offered_at,
-        ring_seconds=int((ended - one.offered_at).total_seconds()) if ended else None,
+        ring_seconds=round((ended - one.offered_at).total_seconds()) if ended else None,
         result=one.result,
     )
 

@@ -10,25 +10,34 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from agent_ui.books.view import BooksLine
+from agent_ui.recordings.view import RecordingShown
 from agent_ui.words import N_
 from crm_core.call_log.records import Confidence
 from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallLeftQueue,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Direction,
     EndedBy,
     Event,
+    LegParty,
     Member,
     OfferEnded,
     Outcome,
     PassClosed,
+    TransferBegan,
+    TransferEnded,
+    TransferKind,
+    TransferResult,
 )
 from crm_core.ids import CallId, CustomerId
 from crm_core.quick_dataclass import dataclass
@@ -56,6 +65,9 @@ class CallFilters:
     agent: str = ""
     """Agent number."""
     number: str = ""
+    confidence: str = ""
+    gap: str = ""
+    """A gap's number: calls that lived in it."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Filter's query parameter → a sentence that says what is wrong with it."""
 
@@ -103,6 +115,52 @@ class CallsPage:
     """Quick choices: `value` is the address, `label` one of today, yesterday, week."""
     export_url: str | None = None
     """Where these calls are had as a file; None where there are none."""
+    confidences: tuple[Choice, ...] = ()
+    gave_up_url: str = "/calls/gave-up"
+    gave_up_count: int = 0
+    """Numbers that gave up and were not reached since, of these days and this queue."""
+    books: BooksLine = BooksLine(pbxs=())
+    not_recorded_before: datetime | None = None
+    """The period begins before anything was recorded: that moment."""
+    gap: tuple[datetime, datetime] | None = None
+    """Only calls that lived in this gap are shown."""
+
+
+# --- who gave up ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUpRow:
+    """A number that nobody has talked to since it gave up."""
+
+    number: str
+    """As the viewer may see it."""
+    last_at: datetime
+    times: int
+    call: CallId
+    """The last call that was given up; what rings the number back is asked by it."""
+    project: str = ""
+    hotline: str = ""
+    queue: str = ""
+    wait_seconds: int | None = None
+    customer: str | None = None
+    customer_id: CustomerId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUpPage:
+    """`calls/gave_up.html`."""
+
+    filters: CallFilters
+    rows: tuple[GaveUpRow, ...]
+    count: int
+    since: datetime
+    """The first moment that is looked at."""
+    queues: tuple[Choice, ...] = ()
+    calls_url: str = "/calls"
+    next_url: str | None = None
+    first_url: str | None = None
+    books: BooksLine = BooksLine(pbxs=())
 
 
 # --- one call -------------------------------------------------------------------------------------
@@ -130,6 +188,33 @@ class PassShown:
     talk_seconds: int | None = None
     ended_by: EndedBy | None = None
     attempts: tuple[AttemptShown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferShown:
+    """One transfer: who sent the call where, and what became of it."""
+
+    kind: TransferKind
+    at: datetime
+    sender: str
+    dialled: str
+    to: str | None
+    """Who talked then; None: nobody, or somebody outside."""
+    result: TransferResult | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegShown:
+    """One party's side of the call, and its seconds."""
+
+    party: LegParty
+    who: str | None
+    """An agent's name; None: the customer."""
+    started_at: datetime
+    ended_at: datetime | None
+    ring_seconds: int | None
+    talk_seconds: int | None
+    hold_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +248,15 @@ class CallPage:
     passes: tuple[PassShown, ...] = ()
     direct_attempts: tuple[AttemptShown, ...] = ()
     """Rings that belong to no queue."""
+    transfers: tuple[TransferShown, ...] = ()
+    legs: tuple[LegShown, ...] = ()
     timeline: tuple[TimelineLine, ...] = ()
     records: tuple[RecordShown, ...] = ()
     aliases: tuple[CallId, ...] = ()
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+    """Intervals in which its PBX was not heard while it lived."""
+    may_open_gap_book: bool = False
+    recordings: tuple[RecordingShown, ...] = ()
 
 
 # --- the timeline in words ------------------------------------------------------------------------
@@ -179,11 +270,15 @@ class Names:
     queue: Callable[[str], str]
     number: Callable[[str | None], str | None]
     """Masks; None stays None."""
+    dialled: Callable[[str], str]
+    """Masks what may be somebody's number outside, as `shapes.dialled`."""
 
 
 def told(events: Iterable[Event], names: Names) -> tuple[TimelineLine, ...]:
     """The timeline for people: one line per moment that a person would notice, in their order."""
-    lines = (teller(event, names) for event in events if (teller := _TELLERS.get(type(event))))
+    # Of what happened at one moment the end comes last.
+    ordered = sorted(events, key=lambda event: (event.at, isinstance(event, CallEnded)))
+    lines = (teller(event, names) for event in ordered if (teller := _TELLERS.get(type(event))))
     return tuple(sorted((line for line in lines if line is not None), key=lambda line: line.at))
 
 
@@ -258,6 +353,44 @@ def _talk_ended(event: ConversationEnded, names: Names) -> TimelineLine:
     )
 
 
+def _held(event: CallHeld, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member)}
+    text = N_("%(agent)s puts the other side on hold")
+    return TimelineLine(at=event.at, text=text, values=values, icon="player-pause")
+
+
+def _resumed(event: CallResumed, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member)}
+    return TimelineLine(
+        at=event.at, text=N_("%(agent)s talks on"), values=values, icon="phone-call"
+    )
+
+
+TRANSFERS: Mapping[TransferKind, str] = {
+    TransferKind.BLIND: N_("%(agent)s transfers the call to %(number)s"),
+    TransferKind.ATTENDED: N_("%(agent)s asks %(number)s to take the call"),
+    TransferKind.PICKUP: N_("The call that rings at %(agent)s is picked up with %(number)s"),
+}
+
+TRANSFER_ENDS: Mapping[TransferResult, str] = {
+    TransferResult.SUCCEEDED: N_("The transfer has succeeded"),
+    TransferResult.FAILED: N_("The transfer has failed"),
+    TransferResult.ABANDONED: N_("The caller hangs up during the transfer"),
+    TransferResult.RETURNED: N_("The call is back with who transferred it"),
+}
+
+
+def _transfer_began(event: TransferBegan, names: Names) -> TimelineLine:
+    values = {"agent": names.member(event.member), "number": names.dialled(event.to)}
+    return TimelineLine(
+        at=event.at, text=TRANSFERS[event.kind], values=values, icon="arrow-forward-up"
+    )
+
+
+def _transfer_ended(event: TransferEnded, names: Names) -> TimelineLine:
+    return TimelineLine(at=event.at, text=TRANSFER_ENDS[event.result], icon="arrow-forward-up")
+
+
 PASS_ENDS: Mapping[Outcome, str | None] = {
     Outcome.ANSWERED: None,  # AMI tells it to the millisecond
     Outcome.ABANDONED: N_("The caller gives up in queue %(queue)s"),
@@ -295,6 +428,10 @@ _TELLERS: Mapping[type[Event], Callable[[Any, Names], TimelineLine | None]] = {
     CallOffered: _offered,
     OfferEnded: _offer_ended,
     CallAnswered: _answered,
+    CallHeld: _held,
+    CallResumed: _resumed,
+    TransferBegan: _transfer_began,
+    TransferEnded: _transfer_ended,
     CallLeftQueue: _left_queue,
     ConversationEnded: _talk_ended,
     PassClosed: _pass_closed,

@@ -77,7 +77,10 @@ def numbers(one: Mapping[str, Any]) -> tuple[NumberShown, ...] | None:
         return None
     return tuple(
         NumberShown(
-            number=phone["number"], contact=phone.get("contact"), is_invalid=phone["invalid"]
+            phone=phone["id"],
+            number=phone["number"],
+            contact=phone.get("contact"),
+            is_invalid=phone["invalid"],
         )
         for phone in one["phones"]
     )

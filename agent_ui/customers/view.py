@@ -59,6 +59,8 @@ class FactShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberShown:
+    phone: int
+    """Its id: by this a page has it dialled."""
     number: str
     contact: str | None
     is_invalid: bool

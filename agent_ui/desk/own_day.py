@@ -10,6 +10,7 @@ from agent_ui import callers
 from agent_ui.desk.view import MyCall, MyDay
 from agent_ui.desk.who import excerpt
 from agent_ui.shapes import number_for
+from crm_core.access.permissions import Permission
 from crm_core.access.viewer import Viewer
 from crm_core.agents.queries import seconds_per_state, states_between
 from crm_core.call_log.details import CallDetail
@@ -49,6 +50,7 @@ async def my_day(
         talk_seconds=sum(call.talk_seconds or 0 for call in taken),
         wrap_up_seconds=await _wrap_up_seconds(connection, viewer.user_id, since, now),
         calls=tuple(lines[:SHOWN_CALLS]),
+        may_dial=viewer.may(Permission.PLACE_CALLS),
     )
 
 

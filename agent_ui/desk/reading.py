@@ -17,11 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent_ui import callers
 from agent_ui.desk import view
+from agent_ui.desk.handed_notes import HandedNotes
 from agent_ui.desk.own_day import my_day
 from agent_ui.desk.own_state import AgentBadge, MissedRing, agent_badge
-from agent_ui.desk.view import CallCard, DispositionChoice, Note, Party, ScreenPop
+from agent_ui.desk.view import (
+    CallCard,
+    ColleaguesNote,
+    DispositionChoice,
+    HandedOver,
+    Note,
+    Party,
+    ScreenPop,
+)
 from agent_ui.directory import Directory
-from agent_ui.live.pop_files import NOTHING, Known, PopFiles
+from agent_ui.live.pop_files import NOTHING, PopFiles
 from agent_ui.live.regions import Region
 from agent_ui.shapes import number_for
 from crm_core.access.permissions import Permission
@@ -32,9 +41,10 @@ from crm_core.call_log.queries import call as read_call
 from crm_core.customers.fields import readable_keys
 from crm_core.db import reading
 from crm_core.events import AgentState, Direction
-from crm_core.ids import CallId, PbxId
+from crm_core.ids import CallId, PbxId, UserId
 from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
 from crm_core.wrap_up.queries import calls_without_note, contact_record, dispositions_of
+from crm_core.wrap_up.records import RecordOfCall, records_of_call
 
 KEPT_CARDS = 5
 """Cards of past calls that wait for their note, the newest ones."""
@@ -50,12 +60,14 @@ class DeskReader:
         board: LiveBoard,
         directory: Directory,
         pop_files: PopFiles,
+        handed_notes: HandedNotes,
         zone: ZoneInfo,
         now: Callable[[], datetime],
         demo_pbxs: frozenset[PbxId] = frozenset(),
     ) -> None:
         self._engine, self._board = engine, board
         self._directory, self._pop_files = directory, pop_files
+        self._handed_notes = handed_notes
         self._zone, self._now = zone, now
         self._demo_pbxs = demo_pbxs
 
@@ -63,11 +75,13 @@ class DeskReader:
         """The viewer as an agent with a device, or None."""
         return self._board.agents.get(viewer.user_id) if viewer.user_id is not None else None
 
-    def pending(self, viewer: Viewer) -> asyncio.Future[Known] | None:
+    def pending(self, viewer: Viewer) -> asyncio.Future[Any] | None:
         """A look-up for a call at this desk that has not answered yet."""
         agent = self.agent(viewer)
         for live in self._board.calls_at(agent.pbx, agent.interface) if agent else ():
-            asked = self._pop_files.ask(live)
+            asked: asyncio.Future[Any] = self._pop_files.ask(live)
+            if asked.done() and agent and live.handed_over_to(agent.interface):
+                asked = self._handed_notes.ask(live.call)
             if not asked.done():
                 return asked
         return None
@@ -157,11 +171,33 @@ class DeskReader:
             for live in self._board.calls_at(agent.pbx, agent.interface)
             if live.offer_at(agent.interface) is not None
         ]
-        pops = (self.screen_pop(live, viewer, language) for live in rings)
+        pops = (
+            self.screen_pop(live, viewer, language, self._handed_over(live, agent, language))
+            for live in rings
+        )
         return tuple(pop for pop in pops if pop is not None)
 
-    def screen_pop(self, live: LiveCall, viewer: Viewer, language: str) -> ScreenPop | None:
-        """The card of a ringing call; the same for everybody with these rights and this language.
+    def _handed_over(self, live: LiveCall, agent: LiveAgent, language: str) -> HandedOver | None:
+        """Who sends this call to this phone, and what has been written about it so far."""
+        transfer = live.handed_over_to(agent.interface)
+        if transfer is None:
+            return None
+        at = self._board.agent_at(live.pbx, transfer.member.interface)
+        return HandedOver(
+            by=at.name if at else (transfer.member.interface or "").rpartition("/")[2],
+            consults=transfer.is_consultation,
+            notes=_colleagues(self._handed_notes.known(live.call), agent.user, language),
+        )
+
+    def screen_pop(
+        self,
+        live: LiveCall,
+        viewer: Viewer,
+        language: str,
+        handed_over: HandedOver | None = None,
+    ) -> ScreenPop | None:
+        """The card of a ringing call; but for `handed_over` the same for everybody with these rights
+        and this language.
 
         None while the caller is being looked up.
         """
@@ -188,7 +224,9 @@ class DeskReader:
             if past
             else None,
             last=callers.past(past[0], language, viewer) if past else None,
-            greeting=hotline.greeting if hotline else "",
+            # The customer has been greeted.
+            greeting=hotline.greeting if hotline and handed_over is None else "",
+            handed_over=handed_over,
         )
 
     def _party(self, live: LiveCall, viewer: Viewer) -> Party:
@@ -259,6 +297,7 @@ class DeskReader:
         if note is not None and agent.state is AgentState.WRAP_UP and agent.call == live.call:
             note = replace(note, finishes=True)
         hotline = self._directory.hotline(live.pbx, live.called_number)
+        written = await records_of_call(connection, live.call) if note is not None else ()
         return CallCard(
             call=live.call,
             state=state,
@@ -276,7 +315,9 @@ class DeskReader:
             note=note,
             hotline=hotline.name if hotline else "",
             queue=self._directory.title(live.pbx, live.queue),
-            greeting=hotline.greeting if hotline else "",
+            greeting=hotline.greeting if hotline and live.transfer is None else "",
+            colleagues=_colleagues(written, agent.user, language),
+            may_dial=state is AgentState.WRAP_UP and viewer.may(Permission.PLACE_CALLS),
         )
 
     async def _after_call(
@@ -339,6 +380,21 @@ class DeskReader:
         """When the day of the site began."""
         now = self._now().astimezone(self._zone)
         return now.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _colleagues(
+    records: Iterable[RecordOfCall], own: UserId, language: str
+) -> tuple[ColleaguesNote, ...]:
+    """What others have written, where there is something to read."""
+    return tuple(
+        ColleaguesNote(
+            agent=one.agent,
+            text=one.note,
+            disposition=callers.disposition(one.disposition, language),
+        )
+        for one in records
+        if one.user_id != own and (one.note.strip() or one.disposition is not None)
+    )
 
 
 def _as_it_was(detail: CallDetail) -> LiveCall:

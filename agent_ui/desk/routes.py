@@ -53,4 +53,5 @@ async def desk(request: Request, visit: Who) -> Response:
         if value is not None:
             values[region] = value[0]
     parts = {DRAWINGS[region].variable: value for region, value in values.items()}
-    return page(request, visit, "desk/page.html", DeskPage(seq=seq, **parts))
+    may_dial = visit.who.may(Permission.PLACE_CALLS)
+    return page(request, visit, "desk/page.html", DeskPage(seq=seq, may_dial=may_dial, **parts))

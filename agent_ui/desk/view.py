@@ -14,7 +14,7 @@ from agent_ui.desk.own_state import AgentBadge
 from agent_ui.desk.who import PastContact, Recognised, RepeatBadge, Who
 from crm_core.events import AgentState, Direction, LinkState
 from crm_core.ids import CallId
-from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall
+from crm_core.live_board.board import LiveAgent, LiveBoard, LiveCall, Talk
 from crm_core.quick_dataclass import dataclass
 
 # --- top bar --------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class CallBar:
     call: CallId
     direction: Direction
     state: AgentState
-    """`talking`; `ringing` for a placed call that nobody has answered yet."""
+    """`talking`; `on_hold`; `ringing` for a placed call that nobody has answered yet."""
     since: datetime
     """The stopwatch starts here."""
     name: str | None
@@ -72,6 +72,12 @@ class CallBar:
     queue: str = ""
     """Title of the queue."""
     waited_seconds: int | None = None
+    held_since: datetime | None = None
+    consults: str | None = None
+    """Whom the own phone consults about it, or rings for that; then the call is not to be ended but
+    handed over, or taken back."""
+    can_act: bool = False
+    """The own phone talks: it can hold and transfer."""
     unknown: bool = False
     """The link is away: the call may have ended since, and cannot be ended from here."""
 
@@ -104,6 +110,27 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColleaguesNote:
+    """What somebody else has saved about the same call."""
+
+    agent: str
+    """Full name."""
+    text: str
+    disposition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """Why it rings here: a colleague hands the call over, or asks."""
+
+    by: str
+    """Full name; the extension where nobody holds that phone."""
+    consults: bool
+    """He talks first, and may go back to the customer."""
+    notes: tuple[ColleaguesNote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallCard:
     """One call's card: who, what, greeting. A second call is a second card, never a replacement."""
 
@@ -118,6 +145,9 @@ class CallCard:
     hotline: str = ""
     queue: str = ""
     greeting: str = ""
+    colleagues: tuple[ColleaguesNote, ...] = ()
+    may_dial: bool = False
+    """The number may be dialled from here: the call is over."""
 
     @property
     def title(self) -> str | None:
@@ -129,8 +159,9 @@ class CallCard:
 class ScreenPop:
     """The card that opens while it rings: who, why, what was said last, what to say.
 
-    Nothing in it depends on whom it rings at: `desk/screen_pop.html` (variable `pop`) is rendered
-    when the call enters the queue, and the same HTML goes to every desk where it rings.
+    But for `handed_over` nothing in it depends on whom it rings at: `desk/screen_pop.html` (variable
+    `pop`) is rendered when the call enters the queue, and the same HTML goes to every desk where it
+    rings.
     """
 
     call: CallId
@@ -148,6 +179,7 @@ class ScreenPop:
     repeat: RepeatBadge | None = None
     last: PastContact | None = None
     greeting: str = ""
+    handed_over: HandedOver | None = None
 
 
 # --- the own day ----------------------------------------------------------------------------------
@@ -179,6 +211,7 @@ class MyDay:
     talk_seconds: int = 0
     wrap_up_seconds: int = 0
     calls: tuple[MyCall, ...] = ()
+    may_dial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +237,8 @@ class DeskPage:
     """The board's sequence: the socket goes on from here."""
     phone: DemoPhone | None = None
     """None: a real phone stands beside the desk."""
+    may_dial: bool = False
+    """A call may be sent to a number outside."""
 
 
 # --- from the live board --------------------------------------------------------------------------
@@ -275,13 +310,15 @@ def call_bars(
     """One bar per call that talks at, or was placed by, the agent's device, the oldest first."""
     unknown = board.agent_state(agent) is AgentState.UNKNOWN
     bars = (
-        _call_bar(call, agent.interface, party(call), unknown)
+        _call_bar(board, call, agent.interface, party(call), unknown)
         for call in board.calls_at(agent.pbx, agent.interface)
     )
     return tuple(bar for bar in bars if bar is not None)
 
 
-def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> CallBar | None:
+def _call_bar(
+    board: LiveBoard, call: LiveCall, interface: str, party: Party, unknown: bool
+) -> CallBar | None:
     talk = call.talk_of(interface)
     placed = call.placed_by is not None and call.placed_by.interface == interface
     if talk is None and not placed:
@@ -292,7 +329,7 @@ def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> Ca
     return CallBar(
         call=call.call,
         direction=call.direction,
-        state=AgentState.RINGING if talk is None and not call.answered else AgentState.TALKING,
+        state=_state(call, talk),
         since=talk.since if talk is not None else call.started_at,
         name=party.name,
         several=party.several,
@@ -300,8 +337,31 @@ def _call_bar(call: LiveCall, interface: str, party: Party, unknown: bool) -> Ca
         hotline=party.hotline,
         queue=party.queue,
         waited_seconds=waited,
+        held_since=talk.held_since if talk is not None else None,
+        consults=_who_is_consulted(board, call, interface),
+        can_act=talk is not None and talk.leg is not None,
         unknown=unknown,
     )
+
+
+def _state(call: LiveCall, talk: Talk | None) -> AgentState:
+    if talk is None and not call.answered:
+        return AgentState.RINGING
+    on_hold = talk is not None and talk.held_since is not None
+    return AgentState.ON_HOLD if on_hold else AgentState.TALKING
+
+
+def _who_is_consulted(board: LiveBoard, call: LiveCall, interface: str) -> str | None:
+    found = call.consultation_of(interface)
+    return name_at(board, call, found.to) if found is not None else None
+
+
+def name_at(board: LiveBoard, call: LiveCall, extension: str) -> str:
+    """Who sits at this extension of the call's PBX, with it; else the extension alone."""
+    for agent in board.agents.values():
+        if agent.pbx == call.pbx and agent.interface.rpartition("/")[2] == extension:
+            return f"{agent.name} · {extension}"
+    return extension
 
 
 def ordered(cards: Iterable[CallCard]) -> tuple[CallCard, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from agent_ui.directory import Directory
 from crm_core.access.permissions import DataScope, Permission
 from crm_core.access.scope import sees_agent
@@ -57,6 +59,16 @@ class Audience:
         found = self._directory.queues.get((pbx, name))
         within = found is not None and found.project_id in viewer.project_ids
         return within and viewer.scope is not DataScope.OWN
+
+    def queues_seen(self, viewer: Viewer, pbxs: Collection[PbxId]) -> frozenset[str] | None:
+        """Names of the queues of these PBXs that this viewer sees; None: all there are or were."""
+        if viewer.scope is DataScope.ALL:
+            return None
+        return frozenset(
+            name
+            for pbx, name in self._directory.queues
+            if pbx in pbxs and self.sees_queue_named(viewer, pbx, name)
+        )
 
     def sees_call(
         self, viewer: Viewer, live: LiveCall, users: frozenset[UserId] | None = None

@@ -48,6 +48,7 @@ from crm_core.events import (
     CallOffered,
     CallPlaced,
     CallQueued,
+    ContactRecorded,
     CustomerChanged,
     DeviceSeen,
     Event,
@@ -258,6 +259,11 @@ class Hub:
             return
         for socket in self._pages_touched(event):
             self.redraw.mark(socket, regions)
+        if isinstance(event, ContactRecorded):
+            # Somebody may be rung by this call's transfer, and reads there what has just been saved.
+            for user in self.audience.took_part(event.call):
+                for socket in self.sockets.pages_of(user):
+                    self.redraw.mark(socket, {Region.SCREEN_POPS})
 
     def _pages_touched(self, event: Event) -> Iterable[Socket]:
         if isinstance(event, LinkChanged):

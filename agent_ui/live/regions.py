@@ -18,10 +18,13 @@ from crm_core.events import (
     AgentStateChanged,
     CallAnswered,
     CallEnded,
+    CallHeld,
+    CallJoined,
     CallLeftQueue,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     ContactRecorded,
     ConversationEnded,
     CustomerChanged,
@@ -30,6 +33,8 @@ from crm_core.events import (
     LinkChanged,
     NextStateChosen,
     OfferEnded,
+    TransferBegan,
+    TransferEnded,
 )
 from crm_core.quick_dataclass import dataclass
 
@@ -81,6 +86,12 @@ REGIONS: Mapping[type[Event], frozenset[Region]] = {
     CallPlaced: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.DEMO_PHONE}),
     CallAnswered: EVERY_REGION - {R.CONNECTION},
     ConversationEnded: frozenset({R.CALL_BAR, R.CARDS, R.AGENT_STATE, R.MY_CALLS, R.DEMO_PHONE}),
+    CallHeld: frozenset({R.CALL_BAR}),
+    CallResumed: frozenset({R.CALL_BAR}),
+    # Somebody's call is a part of another one now: bar and card are that one's.
+    CallJoined: frozenset({R.CALL_BAR, R.CARDS, R.SCREEN_POPS}),
+    TransferBegan: frozenset({R.CALL_BAR, R.SCREEN_POPS}),
+    TransferEnded: frozenset({R.CALL_BAR, R.SCREEN_POPS}),
     CallEnded: EVERY_REGION - {R.CONNECTION},
     ContactRecorded: frozenset({R.CALL_BAR, R.CARDS, R.MY_CALLS}),
     CustomerChanged: frozenset({R.CARDS, R.CALL_BAR}),

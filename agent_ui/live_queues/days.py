@@ -47,6 +47,11 @@ class QueueDays:
         """What is told while rows are read: they may hold it already, or not yet."""
         self._wanted = asyncio.Event()
 
+    @property
+    def began_at(self) -> datetime:
+        """The midnight from which on the figures count."""
+        return self._day.began_at
+
     def of(self, pbx: PbxId, queue: str) -> QueueCounts | None:
         """The figures of today; None until the rows have been read."""
         return self._day.of(pbx, queue) if self._known else None

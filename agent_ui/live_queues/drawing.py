@@ -28,6 +28,7 @@ class FloorDrawings:
     def regions(self, floor: Floor, language: str) -> Iterator[tuple[str, str]]:
         """(element id, HTML), one by one, so that others may have their turn between two."""
         yield "connection", self._part("link", language, floor.link)
+        yield "reconciled", self._part("reconciled", language, floor.books)
         yield "live-figures", self._part("figures", language, floor.figures)
         yield "live-queues", self._queues(floor.queues, language)
         yield "agents-head", self._part("agents_head", language, floor.head)

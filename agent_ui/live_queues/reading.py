@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agent_ui import callers
+from agent_ui.books.standings import BookStandings
 from agent_ui.desk.who import Recognised
 from agent_ui.directory import Directory
 from agent_ui.live.audience import Audience
@@ -38,7 +39,7 @@ from agent_ui.live_queues.view import (
     worst_link,
 )
 from agent_ui.shapes import number_for
-from crm_core.access.permissions import DataScope
+from crm_core.access.permissions import DataScope, Permission
 from crm_core.access.viewer import Viewer
 from crm_core.events import AgentState, LinkState
 from crm_core.ids import CallId, PbxId, UserId
@@ -59,10 +60,12 @@ class FloorReader:
         pop_files: PopFiles,
         audience: Audience,
         days: QueueDays,
+        standings: BookStandings,
         now: Callable[[], datetime],
     ) -> None:
         self._board, self._directory = board, directory
         self._pop_files, self._audience, self._days = pop_files, audience, days
+        self._standings = standings
         self._now = now
         self._began_at = now()
         self._parties: OrderedDict[tuple[Hashable, CallId], tuple[Any, Any, Party]] = OrderedDict()
@@ -97,6 +100,7 @@ class FloorReader:
             queues=QueueList(cards=cards, sees_all=sees_all),
             head=AgentsHead(signed_in=len(tiles), sees_all=sees_all),
             groups=grouped(tiles),
+            books=self._standings.line(viewer, self._days.began_at),
         )
 
     # --- queues -----------------------------------------------------------------------------------
@@ -189,7 +193,14 @@ class FloorReader:
             due_at=None if unknown else agent.due_at,
             next_reason=self._reason(agent.next_reason, language),
             last_state=agent.state if unknown else None,
+            listen_url=self._listen_url(agent, live, viewer),
         )
+
+    def _listen_url(self, agent: LiveAgent, live: LiveCall | None, viewer: Viewer) -> str | None:
+        if live is None or not viewer.may(Permission.LISTEN_LIVE) or viewer.user_id == agent.user:
+            return None
+        talk = live.talk_of(agent.interface)
+        return f"/calls/{live.call}/listen" if talk is not None and talk.leg else None
 
     def _call_of(self, agent: LiveAgent) -> tuple[CallId | None, LiveCall | None]:
         """The call that the agent's state is about, and what of it lives."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from agent_ui.books.view import BooksLine
 from agent_ui.desk.who import Recognised
 from crm_core.events import AgentState, LinkState
 from crm_core.ids import CallId, PbxId, UserId
@@ -129,6 +130,8 @@ class AgentTile:
     """The pause that was chosen for after this call."""
     last_state: AgentState | None = None
     """While `unknown`: the state that was heard last."""
+    listen_url: str | None = None
+    """Where the viewer begins to hear the call; None: nobody talks, or the viewer may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,7 @@ class Floor:
     queues: QueueList
     head: AgentsHead
     groups: tuple[AgentGroup, ...]
+    books: BooksLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,11 @@ from prometheus_client.core import (
     Metric,
 )
 
+from agent_ui.books.view import Reconciled
 from agent_ui.live.sockets import Socket
 from agent_ui.operations.tally import Tally
 from crm_core import VERSION
+from crm_core.beats import Service
 from crm_core.commands import LinkStands, RecordsStand
 from crm_core.durations import Durations
 from crm_core.events import AgentState, LinkState
@@ -59,9 +61,12 @@ class Picture:
     tally: Tally
     sockets: Sequence[Socket]
     pops: Durations
+    books: Sequence[Reconciled]
     records: RecordsStand | None
     links: Mapping[PbxId, LinkStands | None]
     """Every PBX of the settings; None: nobody answered for it."""
+    services: Sequence[Service] = ()
+    """Every service of every process, where there are several."""
 
 
 def text_of(picture: Picture) -> bytes:
@@ -95,8 +100,11 @@ def _families(picture: Picture) -> Iterator[Metric]:
     yield from _calls(picture.tally)
     yield from _live(picture)
     yield from _links(picture)
+    yield from _books(picture)
     if picture.records is not None:
         yield from _recorder(picture.records)
+    if picture.services:
+        yield from _services(picture.services)
     yield _histogram(
         "zuoxi_pop_write_seconds",
         "From the ring on the bus to the screen pop written to a socket",
@@ -216,6 +224,45 @@ def _links(picture: Picture) -> Iterator[Metric]:
             if stand is not None
             for result, field in RESULTS.items()
         ),
+    )
+
+
+def _services(services: Sequence[Service]) -> Iterator[Metric]:
+    named = ("service", "pbx", "role")
+    living: Counter[tuple[str, str, str]] = Counter()
+    oldest: dict[tuple[str, str, str], float] = {}
+    for each in services:
+        key = (each.beat.service, each.beat.pbx, "serves" if each.beat.leads else "stands_by")
+        living[key] += each.lives
+        oldest[key] = min(each.ago_seconds, oldest.get(key, each.ago_seconds))
+    yield _gauge(
+        "zuoxi_service_processes", "Processes whose heart beats, by service", named, living.items()
+    )
+    yield _gauge(
+        "zuoxi_service_heard_age_seconds",
+        "How long ago the service was last heard of",
+        named,
+        oldest.items(),
+    )
+
+
+def _books(picture: Picture) -> Iterator[Metric]:
+    compared = [one for one in picture.books if one.until is not None]
+    yield _gauge(
+        "zuoxi_reconciled_age_seconds",
+        "How long ago the moment is up to which queue_log and the call table were compared",
+        ("pbx",),
+        (
+            ((one.pbx,), max(0.0, (picture.at - one.until).total_seconds()))
+            for one in compared
+            if one.until is not None
+        ),
+    )
+    yield _gauge(
+        "zuoxi_reconciled_differences",
+        "Differences between queue_log and the call table that are not settled",
+        ("pbx",),
+        (((one.pbx,), one.differences) for one in compared),
     )
 
 

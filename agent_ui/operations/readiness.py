@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crm_core.beats import Beats
 from crm_core.bus import Bus
 from crm_core.commands import HowRecords, RecordsStand
 from crm_core.db import reading
@@ -46,10 +47,11 @@ class Readiness:
         bus: Bus,
         board: LiveBoard,
         pbxs: Iterable[PbxId],
+        beats: Beats | None = None,
         now: Callable[[], datetime],
     ) -> None:
         self._engine, self._bus, self._board, self._now = engine, bus, board, now
-        self._pbxs = tuple(pbxs)
+        self._pbxs, self._beats = tuple(pbxs), beats
         self._asking: asyncio.Task[tuple[Part, ...]] | None = None
         self._asked_at = 0.0
 
@@ -64,6 +66,7 @@ class Readiness:
         records = await self._bus.ask(HowRecords(), PATIENCE_SECONDS)
         return (
             *await self._database(),
+            *(services_of(self._beats, self._pbxs) if self._beats is not None else ()),
             *_records(records),
             *(_link(pbx, self._board.links.get(pbx), self._now()) for pbx in self._pbxs),
         )
@@ -83,6 +86,27 @@ class Readiness:
         return answers, _migrations(found, revisions()[-1])
 
 
+def services_of(beats: Beats, pbxs: Iterable[PbxId]) -> Iterable[Part]:
+    """Whether each of the other three services is served; for the telephony of each PBX."""
+    for service, pbx in (("crm_core", ""), ("routing", ""), *(("telephony", p) for p in pbxs)):
+        leader = beats.leader(service, pbx)
+        waiting = sum(
+            each.lives
+            and not each.beat.leads
+            and (each.beat.service, each.beat.pbx) == (service, pbx)
+            for each in beats.services()
+        )
+        stands_by = f" {waiting} stand by." if waiting else ""
+        says = (
+            f"Last heard {leader.ago_seconds:.1f} s ago.{stands_by}"
+            if leader is not None
+            else f"No process serves this.{stands_by}"
+        )
+        yield Part(part=f"service {service} {pbx}".rstrip(), ok=leader is not None, says=says)
+    pages = sum(each.lives and each.beat.service == "agent_ui" for each in beats.services())
+    yield Part(part="service agent_ui", ok=pages > 0, says=f"{pages} serve pages.")
+
+
 def _migrations(found: str | None, newest: str) -> Part:
     if found == newest:
         return Part(part="migrations", ok=True, says=f"The tables are at revision {newest}.")
@@ -99,7 +123,7 @@ def _migrations(found: str | None, newest: str) -> Part:
 def _records(stand: RecordsStand | None) -> tuple[Part, ...]:
     if stand is None:
         return (Part(part="records", ok=False, says="The records do not answer."),)
-    lease = "This process has" if stand.lease_held else "This process has lost"
+    lease = "The records hold" if stand.lease_held else "The records have lost"
     return (
         Part(
             part="lease",

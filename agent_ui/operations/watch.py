@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent_ui.auth import Identities
+from agent_ui.books.standings import BookStandings
 from agent_ui.live.hub import Hub
 from agent_ui.operations.admission import Admission
 from agent_ui.operations.readiness import Readiness
 from agent_ui.operations.tally import Tally
+from crm_core.beats import Beats
 from crm_core.bus import Bus
 from crm_core.commands import HowLink, HowRecords
 from crm_core.ids import PbxId
@@ -39,13 +41,19 @@ class Operations:
         board: LiveBoard,
         hub: Hub,
         identities: Identities,
+        beats: Beats | None = None,
+        standings: BookStandings,
         now: Callable[[], datetime],
     ) -> None:
         self._bus, self._board, self._hub, self._now = bus, board, hub, now
+        self._beats = beats
         self._pbxs: tuple[PbxId, ...] = tuple(pbx.pbx for pbx in settings.pbxs)
+        self._standings = standings
         self.tally = Tally()
         self.admission = Admission(identities)
-        self.readiness = Readiness(engine=engine, bus=bus, board=board, pbxs=self._pbxs, now=now)
+        self.readiness = Readiness(
+            engine=engine, bus=bus, board=board, pbxs=self._pbxs, beats=beats, now=now
+        )
         self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -72,8 +80,10 @@ class Operations:
             tally=self.tally,
             sockets=self._hub.sockets.all(),
             pops=self._hub.pops,
+            books=self._standings.every(),
             records=await self._bus.ask(HowRecords(), ANSWER_SECONDS),
             links={
                 pbx: await self._bus.ask(HowLink(pbx=pbx), ANSWER_SECONDS) for pbx in self._pbxs
             },
+            services=self._beats.services() if self._beats is not None else (),
         )

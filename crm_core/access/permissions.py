@@ -19,8 +19,16 @@ class Permission(StrEnum):
     WRITE_CUSTOMERS = "write_customers"
     WRITE_NOTES = "write_notes"
     REVEAL_NUMBERS = "reveal_numbers"
+    PLACE_CALLS = "place_calls"
+    """Have a number outside dialled, from the own phone or from one within the data scope."""
     EXPORT = "export"
     """Carry lists out as files; no more rows and no more of a number than the page shows."""
+    LISTEN_RECORDINGS = "listen_recordings"
+    """Play the recordings of the calls that one may see, on the call's page; each time is audited."""
+    DOWNLOAD_RECORDINGS = "download_recordings"
+    """Carry them away as files."""
+    LISTEN_LIVE = "listen_live"
+    """Hear a call that goes on, at the own phone (监听)."""
     ADMINISTER = "administer"
 
 
@@ -46,6 +54,7 @@ PRESET_ROLES: Mapping[str, PresetRole] = {
         permissions=frozenset(
             {
                 _P.TAKE_CALLS,
+                _P.PLACE_CALLS,
                 _P.READ_CALLS,
                 _P.READ_LIVE,
                 _P.READ_CUSTOMERS,
@@ -57,7 +66,14 @@ PRESET_ROLES: Mapping[str, PresetRole] = {
     ),
     "outbound_caller": PresetRole(
         permissions=frozenset(
-            {_P.TAKE_CALLS, _P.READ_CALLS, _P.READ_LIVE, _P.READ_CUSTOMERS, _P.WRITE_NOTES}
+            {
+                _P.TAKE_CALLS,
+                _P.PLACE_CALLS,
+                _P.READ_CALLS,
+                _P.READ_LIVE,
+                _P.READ_CUSTOMERS,
+                _P.WRITE_NOTES,
+            }
         ),
         scope=DataScope.OWN,
     ),
@@ -70,7 +86,10 @@ PRESET_ROLES: Mapping[str, PresetRole] = {
                 _P.WRITE_CUSTOMERS,
                 _P.WRITE_NOTES,
                 _P.REVEAL_NUMBERS,
+                _P.PLACE_CALLS,
                 _P.EXPORT,
+                _P.LISTEN_RECORDINGS,
+                _P.LISTEN_LIVE,
             }
         ),
         scope=DataScope.TEAM,

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Final
 
 from crm_core.agents.lines import Line
-from crm_core.agents.rules import PAUSES, RULING, A, Rest, WrapUp
+from crm_core.agents.rules import BUSY, IN_A_CALL, PAUSES, RULING, A, Rest, WrapUp
 from crm_core.commands import KnownAgent
 from crm_core.events import AgentSignedIn, AgentState, AgentStateChanged, StateSource
 from crm_core.ids import CallId, UserId
@@ -50,7 +50,7 @@ class Agent:
     @property
     def then(self) -> tuple[AgentState, str | None] | None:
         """What comes after the call and its wrap-up, where that is another than ready."""
-        busy = self.shown.state in RULING
+        busy = self.shown.state in BUSY
         return (
             (self.rest.state, self.rest.reason) if busy and self.rest.state is not A.READY else None
         )
@@ -64,8 +64,10 @@ class Agent:
     def does(self, line: Line) -> What:
         """What the agent does, in the order of `RULING`; where nothing goes on, what he is."""
         running, rest = self.wrap_up, self.rest
-        talk, ring = next(iter(line.talks.values()), None), next(iter(line.rings.values()), None)
+        talk, ring = line.talk, next(iter(line.rings.values()), None)
         due_at = running.due_at if running is not None else None
+        if talk is not None and talk.held:
+            return A.ON_HOLD, None, talk.call, talk.queue, due_at
         for state, about in zip(RULING, (talk, ring, running), strict=True):
             if about is not None:
                 return state, None, about.call, about.queue, due_at
@@ -74,7 +76,7 @@ class Agent:
     def change(self, does: What, at: datetime, source: StateSource) -> AgentStateChanged:
         """As it is told."""
         state, reason, call, queue, due_at = does
-        resting = state not in RULING and state is not A.READY
+        resting = state not in BUSY and state is not A.READY
         return AgentStateChanged(
             at=at,
             pbx=self.shown.pbx,
@@ -95,7 +97,7 @@ class Agent:
 
     def is_settled(self, at: datetime) -> bool:
         """Whether what happened `at` has been decided about already."""
-        if self.shown.state in (A.TALKING, A.RINGING):
+        if self.shown.state in IN_A_CALL or self.shown.state is A.RINGING:
             # How the talk ended is news, even where it was seen last in the moment of its beginning.
             return at < self.settled_at - SAME_MOMENT
         return at <= self.settled_at

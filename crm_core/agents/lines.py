@@ -20,9 +20,11 @@ from crm_core.events import (
     CallAnswered,
     CallEnded,
     CallEvent,
+    CallHeld,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Direction,
@@ -59,6 +61,8 @@ class Talk:
     answered: bool
     internal: bool
     """Between two seats: there is no customer to write about."""
+    held: bool = False
+    """The other party hears music."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,16 @@ class Line:
 
     rings: dict[tuple[CallId, int], Ring] = field(default_factory=dict)
     talks: dict[tuple[CallId, str], Talk] = field(default_factory=dict)
+
+    @property
+    def talk(self) -> Talk | None:
+        """The conversation that is shown: one that is on hold only where there is no other."""
+        held = None
+        for talk in self.talks.values():
+            if not talk.held:
+                return talk
+            held = held or talk
+        return held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,11 @@ class _Call:
     """Attempts and legs that have ended."""
     at: set[str] = field(default_factory=set)
     """The phones it was ever at."""
+    held: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
+    """Leg → when that was last told, and whether its other party is on hold since."""
+
+    def is_held(self, leg: str) -> bool:
+        return leg in self.held and self.held[leg][1]
 
 
 class Lines:
@@ -174,8 +193,20 @@ class Lines:
             return False
         if talk is None:
             talk = self._talk(event, call, _queue(event.queue_pass))
-        line.talks[event.call, leg] = _as_answered(talk)
+        line.talks[event.call, leg] = replace(_as_answered(talk), held=call.is_held(leg))
         return True
+
+    def held(self, event: CallHeld | CallResumed) -> None:
+        """On hold, or no longer: of what was told about a leg the latest counts."""
+        call, leg = self._call(event.call), event.leg
+        if call is None or leg in call.over:
+            return
+        if leg not in call.held or call.held[leg][0] <= event.at:
+            call.held[leg] = event.at, isinstance(event, CallHeld)
+        line = self.at(event.member.interface or "")
+        talk = line.talks.get((event.call, leg))
+        if talk is not None:
+            line.talks[event.call, leg] = replace(talk, held=call.is_held(leg))
 
     def placed(self, event: CallPlaced) -> None:
         call, interface, leg = self._call(event.call), event.member.interface, _leg(event)
@@ -305,12 +336,17 @@ _STEPS: Final[Mapping[type[CallEvent], Callable[[Lines, Any], object]]] = {
     OfferEnded: Lines.offer_ended,
     CallAnswered: Lines.answered,
     CallPlaced: Lines.placed,
+    CallHeld: Lines.held,
+    CallResumed: Lines.held,
     ConversationEnded: Lines.conversation_ended,
     LegEnded: Lines.leg_ended,
 }
 """How a fact that was laid aside is folded; what it answers was nobody's."""
 _AT_A_PHONE: Final = frozenset(
-    {CallOffered, OfferEnded, CallAnswered, CallPlaced, ConversationEnded}
+    {
+        *(CallOffered, OfferEnded, CallAnswered, CallPlaced),
+        *(CallHeld, CallResumed, ConversationEnded),
+    }
 )
 _interface_of: Final[Callable[[Any], str | None]] = attrgetter("member.interface")
 _AT: Final = attrgetter("at")

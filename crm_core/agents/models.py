@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 
 from crm_core.db import Column, Instant, ShortText, Table, column, partial_index, stored
-from crm_core.events import AgentState, StateSource
+from crm_core.events import AgentState, MemberChange, StateSource
 
 
 class AgentStateRow(Table):
@@ -43,6 +43,20 @@ class AgentStateRow(Table):
     next_state: Column[str | None] = column(ShortText)
     next_reason: Column[str | None] = column(ShortText)
     """What is to follow the call: `paused` and its reason, or `missed`."""
+
+
+class MemberChangeRow(Table):
+    """What `queue_log` says of a queue's member, by name: on a site without sign-in all there is."""
+
+    __tablename__ = "member_changes"
+    __table_args__ = (stored(MemberChange, "change"), Index(None, "pbx", "at"))
+
+    pbx: Column[str] = column(ShortText, primary_key=True)
+    name: Column[str] = column(String(128), primary_key=True)
+    queue: Column[str] = column(String(79), primary_key=True)
+    at: Column[datetime] = column(Instant, primary_key=True)
+    change: Column[str] = column(ShortText, primary_key=True)
+    reason: Column[str | None] = column(String(128))
 
 
 class PauseReason(Table):

@@ -44,7 +44,7 @@ class StateWriter:
         rows = fold(changes, self._open)
         self._open |= {row["user_id"]: row for row in rows}
         # In this order: a row has ended before another of the person is the open one.
-        upsert = _upsert(connection.dialect)
+        upsert = upsert_states(connection.dialect)
         await driver.write(connection, [(upsert, upsert.of(rows))])
 
     def forget(self) -> None:
@@ -107,7 +107,7 @@ def _row(event: AgentStateChanged, began_at: datetime) -> Row:
     }
 
 
-def _upsert(dialect: Dialect) -> Prepared:
+def upsert_states(dialect: Dialect) -> Prepared:
     found = _PREPARED.get(dialect.name)
     if found is None:
         table, insert = AgentStateRow.__table__, insert_into(dialect.name, AgentStateRow)

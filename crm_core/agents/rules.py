@@ -41,8 +41,15 @@ A = AgentState
 RULING: Final = (A.TALKING, A.RINGING, A.WRAP_UP)
 """Of several that are true at once the first is shown; where none is, what the agent wants to be."""
 
+IN_A_CALL: Final = frozenset({A.TALKING, A.ON_HOLD})
+"""A conversation goes on; on hold it is, in which the other party hears music."""
+
+BUSY: Final = frozenset({*RULING, A.ON_HOLD})
+"""What is chosen in these holds for afterwards."""
+
 PAUSES: Final[Mapping[AgentState, str]] = {
     A.TALKING: f"{OURS}talking",
+    A.ON_HOLD: f"{OURS}talking",
     A.WRAP_UP: f"{OURS}wrap_up",
     A.MISSED: f"{OURS}missed",
 }
@@ -69,6 +76,8 @@ CHOICES: Final[Mapping[tuple[AgentState, AgentState], Effect]] = {
     (A.RINGING, A.PAUSED): Effect.HOLDS,
     (A.TALKING, A.READY): Effect.HOLDS,
     (A.TALKING, A.PAUSED): Effect.HOLDS,
+    (A.ON_HOLD, A.READY): Effect.HOLDS,
+    (A.ON_HOLD, A.PAUSED): Effect.HOLDS,
     (A.WRAP_UP, A.READY): Effect.ENDS_WRAP_UP,
     (A.WRAP_UP, A.PAUSED): Effect.ENDS_WRAP_UP,
     (A.MISSED, A.READY): Effect.HOLDS,

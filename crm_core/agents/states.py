@@ -21,6 +21,7 @@ from crm_core.agents.rules import (
     AUTO_PAUSE,
     CHOICES,
     EXTENSION,
+    IN_A_CALL,
     MISSED_FIRST,
     NO_WRAP_UP,
     NOT_SIGNED_IN,
@@ -46,9 +47,11 @@ from crm_core.events import (
     CallAnswered,
     CallEnded,
     CallEvent,
+    CallHeld,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Event,
@@ -181,7 +184,7 @@ class AgentStates:
         self._is_resuming = False
         for agent in list(self._agents.values()):
             found = agent.found
-            if found.state is A.TALKING and not self._lines.at(agent.interface).talks:
+            if found.state in IN_A_CALL and not self._lines.at(agent.interface).talks:
                 # It ended, and not even its beginning is known any more.
                 assert found.call is not None
                 self._begin_wrap_up(agent, found.call, found.queue, self._wrap_up(found.queue), at)
@@ -273,6 +276,10 @@ class AgentStates:
 
     def _placed(self, event: CallPlaced) -> list[Told]:
         self._lines.placed(event)
+        return self._tell_at(event.member.interface, event.at)
+
+    def _held(self, event: CallHeld | CallResumed) -> list[Told]:
+        self._lines.held(event)
         return self._tell_at(event.member.interface, event.at)
 
     def _conversation_ended(self, event: ConversationEnded) -> list[Told]:
@@ -404,6 +411,8 @@ _STEPS: Final[Mapping[type[Event], Callable[[AgentStates, Any], list[Told]]]] = 
     OfferEnded: AgentStates._offer_ended,
     CallAnswered: AgentStates._answered,
     CallPlaced: AgentStates._placed,
+    CallHeld: AgentStates._held,
+    CallResumed: AgentStates._held,
     ConversationEnded: AgentStates._conversation_ended,
     LegEnded: AgentStates._leg_ended,
     CallEnded: AgentStates._call_ended,

@@ -12,7 +12,15 @@ from sqlalchemy import Row
 
 from crm_core.call_log.records import Confidence
 from crm_core.centre.holders import AgentRef
-from crm_core.events import AttemptResult, Direction, EndedBy, LegParty, Outcome
+from crm_core.events import (
+    AttemptResult,
+    Direction,
+    EndedBy,
+    LegParty,
+    Outcome,
+    TransferKind,
+    TransferResult,
+)
 from crm_core.ids import CallId, CustomerId, PbxId
 from crm_core.quick_dataclass import dataclass
 
@@ -55,6 +63,23 @@ class LegDetail:
     agent: AgentRef | None
     started_at: datetime
     ended_at: datetime | None
+    ring_seconds: int | None = None
+    """None: it did not ring, it called; or it lives."""
+    talk_seconds: int | None = None
+    """Without hold."""
+    hold_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferDetail:
+    """One transfer. `sender` is who transferred (of a pick-up: whose phone rang), `to` who talked then."""
+
+    kind: TransferKind
+    at: datetime
+    sender: AgentRef | None
+    dialled: str
+    to: AgentRef | None
+    result: TransferResult | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +121,7 @@ class CallDetail:
     attempts: tuple[AttemptDetail, ...] = ()
     """Rings that belong to no queue."""
     legs: tuple[LegDetail, ...] = ()
+    transfers: tuple[TransferDetail, ...] = ()
     aliases: tuple[CallId, ...] = ()
 
 
@@ -160,6 +186,8 @@ def call_detail(
     passes: Sequence[Row[Any]],
     attempts: Sequence[Row[Any]],
     legs: Sequence[Row[Any]],
+    transfers: Sequence[Row[Any]],
+    aliases: Sequence[CallId],
     disposition: DispositionLabel | None,
 ) -> CallDetail:
     rings: dict[tuple[Any, ...], list[AttemptDetail]] = defaultdict(list)
@@ -190,6 +218,8 @@ def call_detail(
         ),
         attempts=tuple(rings[None, None, None]),
         legs=tuple(_leg(each) for each in legs),
+        transfers=tuple(_transfer(each) for each in transfers),
+        aliases=tuple(aliases),
     )
 
 
@@ -227,6 +257,28 @@ def _leg(row: Row[Any]) -> LegDetail:
         agent=agent_of(row),
         started_at=row.started_at,
         ended_at=row.ended_at,
+        ring_seconds=row.ring_seconds,
+        talk_seconds=row.talk_seconds,
+        hold_seconds=row.hold_seconds,
+    )
+
+
+def _transfer(row: Row[Any]) -> TransferDetail:
+    nobody = row.to_user_id is None and row.to_member_name is None and row.to_interface is None
+    return TransferDetail(
+        kind=TransferKind(row.kind),
+        at=row.at,
+        sender=agent_of(row),
+        dialled=row.dialled,
+        to=None
+        if nobody
+        else AgentRef(
+            user_id=row.to_user_id,
+            agent_number=row.to_agent_number,
+            name=row.to_full_name or row.to_member_name,
+            interface=row.to_interface,
+        ),
+        result=enum_or_none(TransferResult, row.result),
     )
 
 

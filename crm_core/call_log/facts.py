@@ -4,12 +4,73 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
-from typing import TypeVar, cast
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Final, TypeVar, cast
 
-from crm_core.events import CallEvent, TimelineEvent
+from crm_core.call_log.natural_keys import natural_key
+from crm_core.events import (
+    CallAnswered,
+    CallDialled,
+    CallEnded,
+    CallEvent,
+    CallHeld,
+    CallJoined,
+    CallLeftQueue,
+    CallOffered,
+    CallPlaced,
+    CallQueued,
+    CallResumed,
+    CallStarted,
+    ConversationEnded,
+    DialClosed,
+    LegEnded,
+    LegStarted,
+    OfferEnded,
+    PassClosed,
+    PassConnected,
+    PassEntered,
+    PassRang,
+    TimelineEvent,
+    TransferBegan,
+    TransferEnded,
+)
 
 Fact = TypeVar("Fact", bound=CallEvent)
+
+_ANY_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+COURSE: dict[type[CallEvent], int] = {
+    kind: place
+    for place, kind in enumerate(
+        (
+            CallStarted,
+            LegStarted,
+            CallPlaced,
+            CallDialled,
+            CallQueued,
+            PassEntered,
+            CallOffered,
+            PassRang,
+            OfferEnded,
+            CallAnswered,
+            PassConnected,
+            CallHeld,
+            CallResumed,
+            TransferBegan,
+            TransferEnded,
+            CallJoined,
+            CallLeftQueue,
+            ConversationEnded,
+            PassClosed,
+            DialClosed,
+            LegEnded,
+            CallEnded,
+        )
+    )
+}
+"""What comes first of two facts of one moment: a snapshot tells the entry and the answer together."""
 
 
 class Facts:
@@ -31,12 +92,29 @@ class Facts:
 
 
 def _in_order(timeline: Iterable[TimelineEvent]) -> list[TimelineEvent]:
-    """By moment and class; two of one class at one moment by their content (rare, and dear)."""
-    tied: dict[tuple[datetime, str], list[TimelineEvent]] = defaultdict(list)
-    for fact in timeline:
-        tied[fact.at, type(fact).__name__].append(fact)
+    """By moment and the course of a call; two of one class at one moment by their keys, in the end by
+    their content."""
+    facts = sorted(timeline, key=_moment)
+    if len({_moment(fact) for fact in facts}) == len(facts):
+        return facts
     found: list[TimelineEvent] = []
-    for moment in sorted(tied):
-        same = tied[moment]
-        found += same if len(same) == 1 else sorted(set(same), key=repr)
+    for _, tied in groupby(facts, key=_moment):
+        same = list(tied)
+        found += same if len(same) == 1 else _tied(same)
     return found
+
+
+def _moment(fact: TimelineEvent) -> tuple[datetime, int]:
+    return fact.at, COURSE[type(fact)]
+
+
+def _tied(facts: list[TimelineEvent]) -> list[TimelineEvent]:
+    keyed = {natural_key(fact): fact for fact in facts}
+    if len(keyed) == len(facts):
+        return [keyed[key] for key in sorted(keyed)]
+    return sorted(set(facts), key=lambda fact: (natural_key(fact), _content(fact)))
+
+
+def _content(fact: TimelineEvent) -> str:
+    """Without the moment: one that was read from the database names its time zone otherwise."""
+    return repr(replace(fact, at=_ANY_MOMENT))

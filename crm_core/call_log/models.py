@@ -9,7 +9,16 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 
 from crm_core.call_log.timeline import Confidence
 from crm_core.db import Column, Instant, Json, ShortText, Table, column, partial_index, stored
-from crm_core.events import AttemptResult, Direction, EndedBy, Feed, LegParty, Outcome
+from crm_core.events import (
+    AttemptResult,
+    Direction,
+    EndedBy,
+    Feed,
+    LegParty,
+    Outcome,
+    TransferKind,
+    TransferResult,
+)
 
 CallIdText = String(32)
 UniqueIdText = String(150)
@@ -41,10 +50,10 @@ class FeedRow(Table):
 
 
 class Gap(Table):
-    """An interval whose AMI facts did not reach the timeline."""
+    """An interval whose facts of one feed did not reach the timeline."""
 
     __tablename__ = "gaps"
-    __table_args__ = (UniqueConstraint("pbx", "began_at", "ended_at"),)
+    __table_args__ = (UniqueConstraint("pbx", "began_at", "ended_at"), stored(Feed, "feed"))
 
     id: Column[int] = column(primary_key=True)
     pbx: Column[str] = column(ShortText)
@@ -53,6 +62,7 @@ class Gap(Table):
     boot_changed: Column[bool]
     calls_touched: Column[int]
     reason: Column[str] = column(String(256), default="")
+    feed: Column[str] = column(ShortText, default=Feed.AMI)
 
 
 class Call(Table):
@@ -73,6 +83,7 @@ class Call(Table):
         Index(None, "customer_id", "started_at"),
         Index(None, "user_id", "started_at"),
         partial_index("ix_calls_open", "pbx", where="ended_at IS NULL"),
+        partial_index("ix_calls_gave_up", "started_at", where="outcome = 'abandoned'"),
     )
 
     call_id: Column[str] = column(CallIdText, primary_key=True)
@@ -193,3 +204,43 @@ class Leg(Table):
     started_at: Column[datetime] = column(Instant)
     ended_at: Column[datetime | None] = column(Instant)
     cause: Column[int | None]
+    ring_seconds: Column[int | None]
+    """Null: this phone did not ring, it called; or the leg lives."""
+    talk_seconds: Column[int | None]
+    """Without hold. Null while the leg lives, and where nobody saw an end."""
+    hold_seconds: Column[int | None]
+
+
+class Transfer(Table):
+    """A call on its way to another phone. The agent columns are who transferred, `to_…` who talked then."""
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        stored(TransferKind, "kind"),
+        stored(TransferResult, "result"),
+        Index(None, "user_id", "at"),
+    )
+
+    call_id: Column[str] = column(ForeignKey("calls.call_id", ondelete="CASCADE"), primary_key=True)
+    nth: Column[int] = column(primary_key=True)
+    kind: Column[str] = column(ShortText)
+    at: Column[datetime] = column(Instant)
+    user_id: Column[int | None] = column(ForeignKey("users.id"))
+    agent_number: Column[str | None] = column(String(64))
+    member_name: Column[str | None] = column(String(128))
+    interface: Column[str | None] = column(String(128))
+    dialled: Column[str] = column(String(128))
+    to_user_id: Column[int | None] = column(ForeignKey("users.id"))
+    to_agent_number: Column[str | None] = column(String(64))
+    to_member_name: Column[str | None] = column(String(128))
+    to_interface: Column[str | None] = column(String(128))
+    result: Column[str | None] = column(ShortText)
+
+
+class CallAlias(Table):
+    """The id of a call that became a part of an older one; every answer knows both."""
+
+    __tablename__ = "call_aliases"
+
+    alias: Column[str] = column(CallIdText, primary_key=True)
+    call_id: Column[str] = column(ForeignKey("calls.call_id", ondelete="CASCADE"), index=True)

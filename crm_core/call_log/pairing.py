@@ -54,6 +54,8 @@ def pair(ami: Sequence[Stay], log: Sequence[Stay]) -> list[Pair]:
 
 def _matches(ami: Sequence[Stay], log: Sequence[Stay]) -> tuple[tuple[int, int], ...]:
     """The best way to pair without crossing: the longest-common-subsequence table, with a cost."""
+    if not ami or not log:
+        return ()
     Best = tuple[int, float, tuple[tuple[int, int], ...]]  # noqa: N806  pairs, minus cost, which
     below: list[Best] = [(0, 0.0, ())] * (len(log) + 1)
     for i in reversed(range(len(ami))):

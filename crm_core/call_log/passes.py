@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TypeVar
 
 from crm_core.call_log.facts import Facts
+from crm_core.call_log.natural_keys import END_NOT_TOLD
 from crm_core.call_log.pairing import NEAR, ROUNDING, Stay, pair
 from crm_core.call_log.records import AttemptRecord, PassRecord
 from crm_core.events import (
     AttemptResult,
     CallAnswered,
+    CallEvent,
     CallLeftQueue,
     CallOffered,
     CallQueued,
@@ -31,6 +33,9 @@ from crm_core.ids import QueuePassKey
 
 NEVER_QUEUED = frozenset({Outcome.FULL, Outcome.JOIN_EMPTY})
 """Turned away at the door of the queue: AMI has no event for these, so its silence means nothing."""
+
+
+UNANSWERED = frozenset(Outcome) - {Outcome.ANSWERED, Outcome.UNKNOWN_END}
 
 
 @dataclass(slots=True)
@@ -54,6 +59,51 @@ class AmiPass:
         over = self.ended if self.answered else self.left or self.ended
         return over.at if over else None
 
+    @property
+    def last_at(self) -> datetime:
+        """When AMI saw something of it last."""
+        facts = [self.queued, self.answered, self.left, self.ended, *self.offers]
+        return max(fact.at for fact in facts if fact is not None)
+
+    def with_more(self, later: AmiPass) -> AmiPass:
+        """This one and what was found of it later."""
+        return AmiPass(
+            began_at=self.began_at,
+            queued=self.queued or later.queued,
+            answered=self.answered or later.answered,
+            left=later.left,
+            ended=later.ended or self.ended,
+            offers=[*self.offers, *later.offers],
+        )
+
+    def until(self, end: datetime) -> AmiPass:
+        """What was seen of it before."""
+        return AmiPass(
+            began_at=self.began_at,
+            queued=self.queued,
+            answered=_if(self.answered, lambda fact: fact.at < end),
+            left=_if(self.left, lambda fact: fact.at < end),
+            ended=_if(self.ended, lambda fact: fact.at < end),
+            offers=[offer for offer in self.offers if offer.at < end],
+        )
+
+    def since(self, begin: datetime) -> AmiPass:
+        """What was seen of it from then on."""
+        return AmiPass(
+            began_at=begin,
+            answered=_if(self.answered, lambda fact: fact.at >= begin),
+            left=_if(self.left, lambda fact: fact.at >= begin),
+            ended=_if(self.ended, lambda fact: fact.at >= begin),
+            offers=[offer for offer in self.offers if offer.at >= begin],
+        )
+
+
+Fact = TypeVar("Fact", bound=CallEvent)
+
+
+def _if(fact: Fact | None, is_so: Callable[[Fact], bool]) -> Fact | None:
+    return fact if fact is not None and is_so(fact) else None
+
 
 @dataclass(slots=True)
 class LogPass:
@@ -69,6 +119,22 @@ class LogPass:
     def ended_at(self) -> datetime | None:
         return self.closed.at if self.closed else None
 
+    @property
+    def seen_to_end_at(self) -> datetime | None:
+        """None too where it was still going on when it was told of last."""
+        unknown = self.closed is not None and self.closed.outcome is Outcome.UNKNOWN_END
+        return None if unknown else self.ended_at
+
+    @property
+    def entered_by_its_wait(self) -> datetime:
+        """Where ENTERQUEUE was lost its moment is guessed from the next row; the wait knows it."""
+        turn: PassConnected | PassClosed | None = self.connected
+        if turn is None and self.closed is not None and self.closed.outcome in UNANSWERED:
+            turn = self.closed
+        if turn is None or turn.wait_seconds is None:
+            return self.began_at
+        return turn.at - timedelta(seconds=turn.wait_seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class JoinedPass:
@@ -82,16 +148,23 @@ class JoinedPass:
     def closed(self) -> PassClosed | None:
         return self.log.closed if self.log else None
 
+    @property
+    def seen_to_enter(self) -> bool:
+        """AMI was there from its beginning."""
+        return self.ami is not None and self.ami.queued is not None and not self.ami.found_later
+
 
 def joined_passes(facts: Facts) -> list[JoinedPass]:
     """Every pass once. The ordinal is its own: each feed may have missed a different entry."""
     ami, log = _stays(_ami_passes(facts)), _stays(log_passes(facts))
     found = []
     for unique_id, queue in sorted({*ami, *log}):
-        seen, told = ami.get((unique_id, queue), []), log.get((unique_id, queue), [])
+        told = log.get((unique_id, queue), [])
+        whole = _whole(ami.get((unique_id, queue), []), told)
+        seen = [part for half in whole for part in _parted(half, told)]
         pairs = pair(
             [Stay(half.began_at, half.ended_at, half.found_later) for half in seen],
-            [Stay(half.began_at, half.ended_at) for half in told],
+            [Stay(half.began_at, half.seen_to_end_at) for half in told],
         )
         for ordinal, (i, j) in enumerate(pairs, start=1):
             key = QueuePassKey(unique_id=unique_id, queue=queue, ordinal=ordinal)
@@ -162,6 +235,39 @@ def _stays(halves: Mapping[QueuePassKey, Half]) -> dict[tuple[str, str], list[Ha
     }
 
 
+def _whole(halves: Sequence[AmiPass], told: Sequence[LogPass]) -> list[AmiPass]:
+    """AMI saw a stay end, missed the answer, and found it again: `queue_log` tells one stay for both."""
+    found: list[AmiPass] = []
+    for half in halves:
+        former = found[-1] if found else None
+        if former is not None and half.found_later and any(_covers(t, former, half) for t in told):
+            found[-1] = former.with_more(half)
+        else:
+            found.append(half)
+    return found
+
+
+def _covers(told: LogPass, former: AmiPass, later: AmiPass) -> bool:
+    end = told.seen_to_end_at
+    return told.began_at - NEAR <= former.began_at and (
+        end is None or later.began_at < end + ROUNDING
+    )
+
+
+def _parted(half: AmiPass, told: Sequence[LogPass]) -> list[AmiPass]:
+    """AMI was blind while the caller left and entered the same queue again: it took two stays for one.
+
+    What it saw after he had entered again is of the later one.
+    """
+    for former, later in pairwise(told):
+        again = later.began_at
+        if former.closed is None or not half.began_at < former.closed.at <= again:
+            continue
+        if half.last_at - again > ROUNDING:
+            return [half.until(again), *_parted(half.since(again), told)]
+    return [half]
+
+
 _OF_A_PASS = CallQueued | CallOffered | CallAnswered | CallLeftQueue | ConversationEnded
 
 
@@ -205,7 +311,10 @@ def log_passes(facts: Facts) -> dict[QueuePassKey, LogPass]:
                 if all(known.nth != fact.nth for known in half.rang):
                     half.rang.append(fact)
             case PassClosed():
-                half.closed = half.closed or fact
+                if half.closed is None or half.closed.outcome in END_NOT_TOLD:
+                    half.closed = fact if fact.outcome not in END_NOT_TOLD else half.closed or fact
+    for half in found.values():
+        half.began_at = min(half.began_at, half.entered_by_its_wait)
     return found
 
 
@@ -289,6 +398,8 @@ def _left_at(joined: JoinedPass, call_ended_at: datetime | None) -> datetime | N
     """AMI's moment, unless nobody saw that end and `queue_log` did; at the latest the call's end."""
     ami_end = joined.ami.ended_at if joined.ami else None
     log_end = joined.log.ended_at if joined.log else None
+    if ami_end and log_end and joined.log and joined.log.seen_to_end_at is None:
+        return max(ami_end, log_end)  # when it was seen last
     if ami_end and log_end:
         return ami_end if abs(ami_end - log_end) <= NEAR else log_end
     return ami_end or log_end or call_ended_at
@@ -332,7 +443,7 @@ def _attempts(
         told = [each for each in told if each.result is not AttemptResult.ANSWERED]
     for ring in _only_told(found, told):
         number += 1
-        found.append(replace(ring, attempt=number))
+        found.append(_numbered(ring, number))
     return tuple(sorted(found, key=lambda each: (each.offered_at, each.attempt))), number
 
 
@@ -369,6 +480,8 @@ def _told_rings(log: LogPass) -> list[AttemptRecord]:
 def _only_told(seen: Iterable[AttemptRecord], told: Sequence[AttemptRecord]) -> list[AttemptRecord]:
     """The rings of `told` that are none of `seen`: same member, about the same moments."""
     seen = list(seen)
+    if not seen:
+        return sorted(told, key=lambda each: each.offered_at)
     missed = []
     for name in sorted({each.member.name or "" for each in told}):
         ami = [each for each in seen if (each.member.name or "") == name]
@@ -376,6 +489,18 @@ def _only_told(seen: Iterable[AttemptRecord], told: Sequence[AttemptRecord]) -> 
         pairs = pair([_stay(each) for each in ami], [_stay(each) for each in log])
         missed += [log[j] for i, j in pairs if i is None and j is not None]
     return sorted(missed, key=lambda each: each.offered_at)
+
+
+def _numbered(ring: AttemptRecord, attempt: int) -> AttemptRecord:
+    """`replace`, at a third of the time: a year has half a million of these."""
+    return AttemptRecord(
+        attempt=attempt,
+        member=ring.member,
+        offered_at=ring.offered_at,
+        ended_at=ring.ended_at,
+        result=ring.result,
+        leg=ring.leg,
+    )
 
 
 def _stay(attempt: AttemptRecord) -> Stay:

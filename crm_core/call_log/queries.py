@@ -37,13 +37,16 @@ from crm_core.call_log.details import (
     Page,
     PassDetail,
     Repeat,
+    TransferDetail,
     agent_of,
     call_detail,
     enum_or_none,
     last_contact,
 )
-from crm_core.call_log.models import Call, Leg, OfferAttempt, QueuePass
+from crm_core.call_log.gap_book import calls_touched
+from crm_core.call_log.models import Call, CallAlias, Leg, OfferAttempt, QueuePass, Transfer
 from crm_core.call_log.reconcile import ComparedPass
+from crm_core.call_log.records import Confidence
 from crm_core.call_log.writer import facts_of
 from crm_core.centre.models import Hotline, Project
 from crm_core.customers.models import Customer
@@ -64,6 +67,7 @@ __all__ = [
     "Page",
     "PassDetail",
     "Repeat",
+    "TransferDetail",
     "call",
     "calls",
     "calls_today_of",
@@ -92,6 +96,9 @@ class CallFilter:
     customer_id: CustomerId | None = None
     phone: str | None = None
     """The customer's number, normalised."""
+    confidence: Confidence | None = None
+    gap: tuple[PbxId, datetime, datetime] | None = None
+    """PBX, from and to: calls that lived in that interval (`gap_book`)."""
 
 
 async def calls(
@@ -117,8 +124,10 @@ async def calls(
 async def call(
     connection: AsyncConnection, call_id: CallId, scope: ColumnElement[bool] | None = None
 ) -> CallDetail | None:
-    """One call, or None: there is none, or it is outside the scope."""
-    rows = await connection.execute(_calls(scope).where(Call.call_id == call_id))
+    """One call by its id or an alias, or None: there is none, or it is outside the scope."""
+    older = select(CallAlias.call_id).where(CallAlias.alias == call_id)
+    wanted = or_(Call.call_id == call_id, Call.call_id.in_(older))
+    rows = await connection.execute(_calls(scope).where(wanted))
     found = await _details(connection, rows.all())
     return found[0] if found else None
 
@@ -174,8 +183,10 @@ async def calls_today_of(
 
 
 async def timeline_of(connection: AsyncConnection, call_id: CallId) -> Sequence[TimelineEvent]:
-    """All facts of a call, in order of their moments."""
-    return [fact for _, fact in await facts_of(connection, [call_id])]
+    """All facts of a call, and of those that became a part of it, in order of their moments."""
+    aliases = await _aliases(connection, [call_id])
+    facts = [fact for _, fact in await facts_of(connection, [call_id, *aliases[call_id]])]
+    return sorted(facts, key=lambda fact: fact.at)
 
 
 async def passes_between(
@@ -203,6 +214,7 @@ async def passes_between(
             wait_seconds=row.wait_seconds,
             talk_seconds=row.talk_seconds,
             rung=frozenset(rung.get((row.call_id, row.unique_id, row.queue, row.ordinal), ())),
+            ended_at=row.left_at,
         )
         for row in rows
     ]
@@ -297,6 +309,10 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         found.append(Call.customer_id == wanted.customer_id)
     if wanted.phone is not None:
         found.append(Call.customer_number == wanted.phone)
+    if wanted.confidence is not None:
+        found.append(Call.confidence == wanted.confidence.value)
+    if wanted.gap is not None:
+        found.append(calls_touched(*wanted.gap))
     return found
 
 
@@ -321,13 +337,15 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
 
 
 async def _details(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[CallDetail, ...]:
-    """The calls with all that hangs on them: four more queries, however many calls."""
+    """The calls with all that hangs on them: six more queries, however many calls."""
     ids = [row.call_id for row in rows]
     if not ids:
         return ()
     passes = await _parts(connection, QueuePass, ids, QueuePass.entered_at, QueuePass.ordinal)
     attempts = await _parts(connection, OfferAttempt, ids, OfferAttempt.attempt)
     legs = await _parts(connection, Leg, ids, Leg.started_at, Leg.unique_id)
+    transfers = await _transfers(connection, ids)
+    aliases = await _aliases(connection, ids)
     labels = await _dispositions(connection, ids)
     return tuple(
         call_detail(
@@ -335,6 +353,8 @@ async def _details(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tup
             passes[row.call_id],
             attempts[row.call_id],
             legs[row.call_id],
+            transfers[row.call_id],
+            aliases[row.call_id],
             labels.get(row.call_id),
         )
         for row in rows
@@ -353,6 +373,36 @@ async def _parts(
     found: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in rows:
         found[row.call_id].append(row)
+    return found
+
+
+async def _transfers(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> Mapping[str, list[Row[Any]]]:
+    sender, to = User.__table__.alias("sender"), User.__table__.alias("receiver")
+    rows = await connection.execute(
+        select(Transfer.__table__, sender.c.full_name, to.c.full_name.label("to_full_name"))
+        .outerjoin(sender, sender.c.id == Transfer.user_id)
+        .outerjoin(to, to.c.id == Transfer.to_user_id)
+        .where(Transfer.call_id.in_(ids))
+        .order_by(Transfer.call_id, Transfer.nth)
+    )
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.call_id].append(row)
+    return found
+
+
+async def _aliases(connection: AsyncConnection, ids: Sequence[str]) -> Mapping[str, list[CallId]]:
+    """Ids of calls that became parts of these."""
+    rows = await connection.execute(
+        select(CallAlias.__table__)
+        .where(CallAlias.call_id.in_(ids))
+        .order_by(CallAlias.call_id, CallAlias.alias)
+    )
+    found: dict[str, list[CallId]] = defaultdict(list)
+    for row in rows:
+        found[row.call_id].append(CallId(row.alias))
     return found
 
 

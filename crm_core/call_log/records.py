@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from crm_core.events import AttemptResult, Direction, EndedBy, LegParty, Member, Outcome
+from crm_core.events import (
+    AttemptResult,
+    Direction,
+    EndedBy,
+    LegParty,
+    Member,
+    Outcome,
+    TransferKind,
+    TransferResult,
+)
 from crm_core.ids import BootId, CallId, PbxId
 from crm_core.quick_dataclass import dataclass
 
@@ -16,7 +25,7 @@ class Confidence(StrEnum):
     COMPLETE = "complete"
     """AMI saw it whole, and `queue_log` knows each of its queue passes."""
     AMI_ONLY = "ami_only"
-    """A pass that `queue_log` does not know (no access to it, or its row is not written yet)."""
+    """A pass that `queue_log` does not know, or has not closed (no access to it, rows lost or late)."""
     QUEUE_LOG_ONLY = "queue_log_only"
     """AMI saw nothing of it: moments are whole seconds, legs are unknown."""
     GAP = "gap"
@@ -70,6 +79,29 @@ class LegRecord:
     started_at: datetime
     ended_at: datetime | None
     cause: int | None
+    ring_seconds: int | None = None
+    """None: this phone did not ring, it called; or the leg lives."""
+    talk_seconds: int | None = None
+    """Without hold. None: the leg lives, or nobody saw an end."""
+    hold_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRecord:
+    """One transfer; `nth` counts within the call."""
+
+    nth: int
+    kind: TransferKind
+    at: datetime
+    member: Member
+    """Who transferred; of a pick-up, whose phone rang."""
+    to: str
+    """As dialled."""
+    to_member: Member | None
+    """Who talked then."""
+    ended_at: datetime | None
+    result: TransferResult | None
+    """None: it is under way, or nobody saw what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +129,4 @@ class CallRecord:
     attempts: tuple[AttemptRecord, ...]
     """Rings that belong to no queue pass (direct calls); the others are in their pass."""
     legs: tuple[LegRecord, ...]
+    transfers: tuple[TransferRecord, ...] = ()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.call_log.facts import Facts
 from crm_core.call_log.models import Boot, Call, FeedRow, QueuePass
 from crm_core.call_log.passes import joined_passes, same_member
+from crm_core.call_log.records import Confidence
 from crm_core.call_log.told_passes import told_passes
 from crm_core.call_log.writer import facts_of
 from crm_core.commands import FeedState, KnownBoot, OpenCall, ToldPass
@@ -43,6 +44,10 @@ TOLD_SINCE = timedelta(days=2)
 """How old a call may be whose pass has no closing row and is still looked for."""
 
 
+MAY_GO_ON = timedelta(hours=1)
+"""How long before the newest call the last pass of one may have closed that goes on all the same."""
+
+
 async def feed_state(connection: AsyncConnection, pbx: PbxId, feed: Feed) -> FeedState | None:
     """How far this feed was followed; None: never. For `queue_log` with the passes it left open."""
     rows = await connection.execute(
@@ -59,13 +64,28 @@ async def feed_state(connection: AsyncConnection, pbx: PbxId, feed: Feed) -> Fee
 
 async def _told_passes(connection: AsyncConnection, pbx: PbxId) -> tuple[ToldPass, ...]:
     """The passes that the fold needs to go on with: of calls without an end, and those not closed."""
+    newest = await connection.scalar(
+        select(Call.started_at).where(Call.pbx == pbx).order_by(Call.started_at.desc()).limit(1)
+    )
+    if newest is None:
+        return ()
     unfinished = (
         select(Call.call_id)
         .outerjoin(QueuePass, QueuePass.call_id == Call.call_id)
         .where(
             Call.pbx == pbx,
             Call.started_at >= datetime.now(UTC) - TOLD_SINCE,
-            or_(Call.ended_at.is_(None), QueuePass.outcome.is_(None)),
+            # AMI alone may have given an outcome to a pass whose closing row is still to come.
+            or_(
+                Call.ended_at.is_(None),
+                QueuePass.outcome.is_(None),
+                Call.confidence.in_((Confidence.AMI_ONLY, Confidence.GAP)),
+                # Whose caller AMI has not seen leave: he may enter the next queue.
+                and_(
+                    Call.confidence == Confidence.QUEUE_LOG_ONLY,
+                    Call.ended_at >= newest - MAY_GO_ON,
+                ),
+            ),
         )
         .distinct()
     )
@@ -93,14 +113,14 @@ async def open_calls(connection: AsyncConnection, pbx: PbxId) -> tuple[OpenCall,
     boots = await known_boots(connection, pbx)
     newest = boots[-1].boot if boots else None
     return tuple(
-        _open_call(BootId(boot), Direction(row.direction), timelines[row.call_id], heard)
+        open_call_of(BootId(boot), Direction(row.direction), timelines[row.call_id], heard)
         for row in calls
         # Where every fact that names the boot was lost, the present one is the best to try.
         if (boot := row.boot or newest) and timelines[row.call_id]
     )
 
 
-def _open_call(
+def open_call_of(
     boot: BootId, direction: Direction, timeline: list[TimelineEvent], heard: datetime | None
 ) -> OpenCall:
     facts = Facts(timeline)

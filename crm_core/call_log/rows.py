@@ -8,11 +8,17 @@ from typing import Any
 
 from sqlalchemy import FromClause, String
 
-from crm_core.call_log.models import Call, Leg, OfferAttempt, QueuePass
+from crm_core.call_log.models import Call, Leg, OfferAttempt, QueuePass, Transfer
 from crm_core.call_log.ownership import Clues, Normalise, Owner
-from crm_core.call_log.timeline import AttemptRecord, CallRecord, Confidence, PassRecord
+from crm_core.call_log.records import (
+    AttemptRecord,
+    CallRecord,
+    Confidence,
+    PassRecord,
+    TransferRecord,
+)
 from crm_core.centre.holders import HolderBook
-from crm_core.events import AttemptResult, Direction, Member
+from crm_core.events import AttemptResult, Direction, LegParty, Member
 
 Row = dict[str, Any]
 
@@ -25,6 +31,7 @@ class CallRows:
     passes: list[Row]
     attempts: list[Row]
     legs: list[Row]
+    transfers: list[Row]
 
 
 def clues_of(record: CallRecord, normalise: Normalise) -> Clues:
@@ -59,6 +66,9 @@ def rows_of(
             "started_at": leg.started_at,
             "ended_at": leg.ended_at,
             "cause": leg.cause,
+            "ring_seconds": leg.ring_seconds,
+            "talk_seconds": leg.talk_seconds,
+            "hold_seconds": leg.hold_seconds,
             **_agent(record, holders, leg.member, leg.started_at),
         }
         for leg in record.legs
@@ -68,6 +78,9 @@ def rows_of(
         fitting(QueuePass.__table__, passes),
         fitting(OfferAttempt.__table__, attempts),
         fitting(Leg.__table__, legs),
+        fitting(
+            Transfer.__table__, [_transfer_row(record, each, holders) for each in record.transfers]
+        ),
     )
 
 
@@ -132,6 +145,20 @@ def _attempt_row(
     }
 
 
+def _transfer_row(record: CallRecord, each: TransferRecord, holders: HolderBook) -> Row:
+    to = _agent(record, holders, each.to_member, each.ended_at or each.at)
+    return {
+        "call_id": record.call_id,
+        "nth": each.nth,
+        "kind": each.kind,
+        "at": each.at,
+        "dialled": each.to,
+        "result": each.result,
+        **_agent(record, holders, each.member, each.at),
+        **{f"to_{column}": value for column, value in to.items()},
+    }
+
+
 def _agent(record: CallRecord, holders: HolderBook, member: Member | None, at: datetime) -> Row:
     """The agent columns: the person at that moment, and what Asterisk called the member."""
     if member is None:
@@ -146,16 +173,24 @@ def _agent(record: CallRecord, holders: HolderBook, member: Member | None, at: d
 
 
 def _last_connected(record: CallRecord) -> tuple[Member, datetime] | None:
-    """Who was connected last and when; else who dialled."""
+    """Who was connected last and when; else who dialled. A consulted colleague was not."""
     talks = [
         (each.answered_at, each.member)
         for each in record.passes
         if each.answered_at and each.member
     ]
+    first_sent = min((each.at for each in record.transfers), default=None)
     talks += [
         (ring.ended_at, ring.member)
         for ring in record.attempts
-        if ring.ended_at and ring.result is AttemptResult.ANSWERED
+        if ring.ended_at
+        and ring.result is AttemptResult.ANSWERED
+        and (first_sent is None or ring.offered_at < first_sent)
+    ]
+    talks += [
+        (each.ended_at, each.to_member)
+        for each in record.transfers
+        if each.ended_at and each.to_member
     ]
     if talks:
         at, member = max(talks, key=lambda talk: talk[0])
@@ -164,7 +199,16 @@ def _last_connected(record: CallRecord) -> tuple[Member, datetime] | None:
 
 
 def _talk_seconds(record: CallRecord) -> int | None:
-    """Over all passes; without a queue from answer to end, unless a part of it was unseen."""
+    """Of a transferred call the customer's own, hold included, else over all passes; without a queue
+    from answer to end, unless a part of it was unseen."""
+    if record.transfers:
+        of_customers = [
+            leg.talk_seconds + (leg.hold_seconds or 0)
+            for leg in record.legs
+            if leg.party is LegParty.CUSTOMER and leg.talk_seconds is not None
+        ]
+        if of_customers:
+            return max(of_customers)
     known = [each.talk_seconds for each in record.passes if each.talk_seconds is not None]
     if record.passes:
         return sum(known) if known else None

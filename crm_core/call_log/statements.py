@@ -30,21 +30,25 @@ from crm_core.call_log.driver import Prepared, prepared
 from crm_core.call_log.models import (
     Boot,
     Call,
+    CallAlias,
     CallEventRow,
     FeedRow,
     Gap,
     Leg,
     OfferAttempt,
     QueuePass,
+    Transfer,
 )
 from crm_core.call_log.rows import Row
 from crm_core.db import Table, insert_into
-from crm_core.ids import PbxId
+from crm_core.ids import CallId, PbxId
+from crm_core.recordings.models import Recording
+from crm_core.wrap_up.models import ContactRecord
 
 
 @dataclass(frozen=True, slots=True)
 class OfAPart:
-    """The rows that a call has several of: passes, rings, legs."""
+    """The rows that a call has several of: passes, rings, legs, transfers."""
 
     name: str
     """The field of `CallRows`."""
@@ -65,6 +69,9 @@ class OfCalls:
     upsert_calls: Prepared
     """A call's row, computed anew; a customer that a person chose for this number stays."""
     parts: tuple[OfAPart, ...]
+    delete_calls: Prepared
+    """Of calls that became parts of others: first their parts go."""
+    upsert_aliases: Prepared
 
 
 def of_calls(dialect: Dialect) -> OfCalls:
@@ -80,11 +87,23 @@ _OF_CALLS: dict[str, OfCalls] = {}
 
 def _prepare(dialect: Dialect) -> OfCalls:
     events = _insert_or_nothing(dialect.name, CallEventRow)
-    parts = (("passes", QueuePass), ("attempts", OfferAttempt), ("legs", Leg))
+    parts = (
+        ("passes", QueuePass),
+        ("attempts", OfferAttempt),
+        ("legs", Leg),
+        ("transfers", Transfer),
+    )
+    calls, alias = Call.__table__, insert_into(dialect.name, CallAlias)
+    renamed = alias.on_conflict_do_update(
+        index_elements=["alias"], set_={"call_id": alias.excluded.call_id}
+    )
+    gone = delete(calls).where(calls.c.call_id == bindparam("call_id"))
     return OfCalls(
         insert_events=_with_all_columns(events, CallEventRow, dialect),
         upsert_calls=_with_all_columns(_upsert_calls(dialect.name), Call, dialect),
         parts=tuple(_part(name, table, dialect) for name, table in parts),
+        delete_calls=prepared(gone, calls, ["call_id"], dialect),
+        upsert_aliases=_with_all_columns(renamed, CallAlias, dialect),
     )
 
 
@@ -108,6 +127,23 @@ def _part(name: str, model: type[Table], dialect: Dialect) -> OfAPart:
         delete=prepared(by_key, table, key, dialect),
         delete_all=prepared(of_call, table, ["call_id"], dialect),
     )
+
+
+def notes_of(alias: CallId, call: CallId) -> Update:
+    """What was written about a call that became a part of this one; who wrote about both keeps both."""
+    mine = ContactRecord.__table__.alias().c
+    same = select(mine.id).where(mine.call_id == call, mine.user_id == ContactRecord.user_id)
+    return (
+        update(ContactRecord)
+        .where(ContactRecord.call_id == alias, ~same.exists())
+        .values(call_id=call)
+    )
+
+
+def recordings_of(alias: CallId, call: CallId) -> Update:
+    """What was recorded of a call that became a part of this one: who hears it, and how long it is
+    kept, is this one's."""
+    return update(Recording).where(Recording.call_id == alias).values(call_id=call)
 
 
 def insert_boots(connection: AsyncConnection) -> Executable:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from crm_core.call_log.dials import DialRows, dial_attempts, dial_rows
 from crm_core.call_log.facts import Facts
+from crm_core.call_log.legs import leg_records
 from crm_core.call_log.passes import (
     NEVER_QUEUED,
     JoinedPass,
@@ -25,23 +27,27 @@ from crm_core.call_log.records import (
     Confidence,
     LegRecord,
     PassRecord,
+    TransferRecord,
 )
 from crm_core.events import (
     CallAnswered,
+    CallDialled,
     CallEnded,
     CallOffered,
     CallPlaced,
     CallQueued,
     CallStarted,
+    DialClosed,
     Direction,
     FromAmi,
-    LegEnded,
-    LegStarted,
     OfferEnded,
     Outcome,
     PassClosed,
     PassEntered,
     TimelineEvent,
+    TransferBegan,
+    TransferEnded,
+    TransferResult,
 )
 
 __all__ = ["AttemptRecord", "CallRecord", "Confidence", "LegRecord", "PassRecord", "record"]
@@ -56,30 +62,51 @@ def record(timeline: Sequence[TimelineEvent]) -> CallRecord:
     facts = Facts(timeline)
     started, placed = facts.first(CallStarted), facts.first(CallPlaced)
     queued, entered = facts.first(CallQueued), facts.first(PassEntered)
+    dialled, dials = facts.first(CallDialled), dial_rows(facts)
     joined, ended = joined_passes(facts), _end_fact(facts)
     ended_at = _ended_at(facts, ended)
     passes = pass_records(joined, facts, ended_at)
     answers = [each.answered_at for each in passes if each.answered_at]
     answers += [each.at for each in facts.of(CallAnswered)]
+    answers = answers or [each.answered_at for each in dials if each.answered_at]
     return CallRecord(
         call_id=facts.all[0].call,
         pbx=facts.all[0].pbx,
-        boot=_first(each.boot for each in (started, entered) if each),
-        direction=started.direction if started else Direction.INBOUND,
-        caller_number_raw=_first(each.caller_number for each in (started, queued, entered) if each),
+        boot=_first(each.boot for each in (started, entered, dialled) if each),
+        direction=_direction(started, is_queued=bool(joined), is_dialled=bool(dials)),
+        caller_number_raw=_first(
+            each.caller_number for each in (started, queued, entered, dialled) if each
+        ),
         caller_name=_first(each.caller_name for each in (started, queued) if each),
-        called_number=_first(each.called_number for each in (started, placed) if each),
-        started_at=started.at if started else facts.all[0].at,
+        called_number=_called_number(facts, started, placed),
+        started_at=started.at if started else min([facts.all[0].at, *(d.began_at for d in dials)]),
         at_is_receipt=bool(started and started.at_is_receipt),
         answered_at=min(answers, default=None),
         ended_at=ended_at,
-        cause=ended.cause if ended else None,
+        cause=ended.cause if ended else _first(each.cause for each in reversed(dials)),
         confidence=_confidence(facts, joined, ended),
         placed_by=placed.member if placed else None,
         passes=passes,
-        attempts=_attempts_without_queue(facts, ended_at),
-        legs=_legs(facts),
+        attempts=_attempts_without_queue(facts, dials, ended_at),
+        legs=leg_records(facts),
+        transfers=_transfers(facts, passes) if facts.first(TransferBegan) else (),
     )
+
+
+def _direction(started: CallStarted | None, *, is_queued: bool, is_dialled: bool) -> Direction:
+    """As AMI saw it; else a queue is entered from outside, and our dialplan dials between phones."""
+    if started is not None:
+        return started.direction
+    return Direction.INTERNAL if is_dialled and not is_queued else Direction.INBOUND
+
+
+def _called_number(
+    facts: Facts, started: CallStarted | None, placed: CallPlaced | None
+) -> str | None:
+    seen = _first(each.called_number for each in (started, placed) if each)
+    if seen is not None or started is not None or facts.first(PassEntered) is not None:
+        return seen
+    return _first(each.called_number for each in facts.of(CallDialled))
 
 
 def _end_fact(facts: Facts) -> CallEnded | None:
@@ -89,15 +116,20 @@ def _end_fact(facts: Facts) -> CallEnded | None:
 
 
 def _ended_at(facts: Facts, ended: CallEnded | None) -> datetime | None:
-    closed = facts.of(PassClosed)
+    closed = [*facts.of(PassClosed), *facts.of(DialClosed)]
     if ended is not None:
         return ended.at if ended.seen else max([ended.at, *(each.at for each in closed)])
     if any(isinstance(fact, FromAmi) for fact in facts.all):
         return None
     # queue_log does not know when the caller hung up: the end of the last pass is all it tells.
     opened = {each.queue_pass for each in facts.of(PassEntered)}
-    whole = bool(closed) and opened <= {each.queue_pass for each in closed}
-    return closed[-1].at if whole else None
+    dialled = {(each.unique_id, each.nth) for each in facts.of(CallDialled)}
+    whole = (
+        bool(closed)
+        and opened <= {each.queue_pass for each in facts.of(PassClosed)}
+        and dialled <= {(each.unique_id, each.nth) for each in facts.of(DialClosed)}
+    )
+    return max(each.at for each in closed) if whole else None
 
 
 def _confidence(facts: Facts, joined: Sequence[JoinedPass], ended: CallEnded | None) -> Confidence:
@@ -106,19 +138,23 @@ def _confidence(facts: Facts, joined: Sequence[JoinedPass], ended: CallEnded | N
         return Confidence.QUEUE_LOG_ONLY
     outcomes = {each.closed.outcome if each.closed else None for each in joined}
     blind = any(
-        each.ami is None and not (each.closed and each.closed.outcome in NEVER_QUEUED)
+        not each.seen_to_enter and not (each.closed and each.closed.outcome in NEVER_QUEUED)
         for each in joined
     )
     if blind or (ended and not ended.seen) or facts.first(CallStarted) is None:
         return Confidence.GAP
     if Outcome.UNKNOWN_END in outcomes:
         return Confidence.GAP
-    if any(each.log is None for each in joined):
+    if any(each.log is None or (ended and not each.closed) for each in joined):
         return Confidence.AMI_ONLY
     return Confidence.COMPLETE
 
 
-def _attempts_without_queue(facts: Facts, ended_at: datetime | None) -> tuple[AttemptRecord, ...]:
+def _attempts_without_queue(
+    facts: Facts, dials: Sequence[DialRows], ended_at: datetime | None
+) -> tuple[AttemptRecord, ...]:
+    if dials and not any(isinstance(fact, FromAmi) for fact in facts.all):
+        return dial_attempts(dials)
     ends = {end.attempt: end for end in reversed(facts.of(OfferEnded))}
     answers = [each for each in facts.of(CallAnswered) if each.queue_pass is None]
     offers = {
@@ -131,28 +167,37 @@ def _attempts_without_queue(facts: Facts, ended_at: datetime | None) -> tuple[At
     return tuple(found)
 
 
-def _legs(facts: Facts) -> tuple[LegRecord, ...]:
-    starts = {each.unique_id: each for each in reversed(facts.of(LegStarted))}
-    ends = {each.unique_id: each for each in reversed(facts.of(LegEnded)) if each.cause is None}
-    # An end that nobody saw may be told when a snapshot lacks the channel; the real one may follow.
-    ends |= {
-        each.unique_id: each for each in reversed(facts.of(LegEnded)) if each.cause is not None
-    }
+def _transfers(facts: Facts, passes: Sequence[PassRecord]) -> tuple[TransferRecord, ...]:
+    ends = {each.nth: each for each in reversed(facts.of(TransferEnded))}
+    begun = {each.nth: each for each in reversed(facts.of(TransferBegan))}
     found = []
-    for unique_id, start in starts.items():
-        end = ends.get(unique_id)
+    for nth, began in sorted(begun.items()):
+        end = ends.get(nth)
         found.append(
-            LegRecord(
-                unique_id=unique_id,
-                linked_id=start.linked_id,
-                party=start.party,
-                member=start.member,
-                started_at=start.at,
+            TransferRecord(
+                nth=nth,
+                kind=began.kind,
+                at=began.at,
+                member=began.member,
+                to=began.to,
+                to_member=end.to_member if end else None,
                 ended_at=end.at if end else None,
-                cause=end.cause if end else None,
+                result=_result(began, end, passes),
             )
         )
-    return tuple(sorted(found, key=lambda leg: (leg.started_at, leg.unique_id)))
+    return tuple(found)
+
+
+def _result(
+    began: TransferBegan, end: TransferEnded | None, passes: Sequence[PassRecord]
+) -> TransferResult | None:
+    """AMI cannot tell a caller who gave up in the second queue from one whom it let go: the log can."""
+    if end is None or end.result is not TransferResult.ABANDONED:
+        return end.result if end else None
+    waited = [row for row in passes if began.at <= row.entered_at <= end.at]
+    if waited and waited[-1].outcome not in (None, Outcome.ABANDONED):
+        return TransferResult.FAILED
+    return end.result
 
 
 def _first(values: Iterable[Value | None]) -> Value | None:

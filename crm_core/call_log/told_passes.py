@@ -29,6 +29,7 @@ def told_passes(timeline: Sequence[TimelineEvent]) -> tuple[ToldPass, ...]:
                 agent=told.connected.member.name if told.connected else None,
                 rings=len(told.rang),
                 closed=told.closed is not None,
+                entered_at=told.entered.at if told.entered else None,
             )
         )
     return tuple(found)

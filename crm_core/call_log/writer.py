@@ -12,15 +12,18 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast, get_args
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core import codec
+from crm_core.agents.blind_states import fill_blind_states
+from crm_core.agents.members import write_members
 from crm_core.agents.records import OfAgents, StateWriter
 from crm_core.call_log import driver, statements
+from crm_core.call_log.joining import joined, oldest
 from crm_core.call_log.models import CallEventRow
 from crm_core.call_log.natural_keys import natural_key
 from crm_core.call_log.ownership import Clues, Normalise, Owner, Owners
@@ -30,10 +33,12 @@ from crm_core.centre.holders import HolderBook
 from crm_core.errors import Invalid
 from crm_core.events import (
     BootFound,
+    CallJoined,
     Event,
     FeedAdvanced,
     FeedHeard,
     GapRecorded,
+    MemberTold,
     TimelineEvent,
 )
 from crm_core.ids import CallId
@@ -44,10 +49,18 @@ OPEN_KEPT = 20_000
 ENDED_KEPT = 500
 """How many timelines stay in memory: of calls that live, and of ended ones that may get a late row."""
 
-Recorded = TimelineEvent | OfAgents | BootFound | FeedHeard | FeedAdvanced | GapRecorded
+JOINS_KEPT = 2_000
+"""And how many names of calls that became parts of others."""
+
+Recorded = (
+    TimelineEvent | OfAgents | MemberTold | BootFound | FeedHeard | FeedAdvanced | GapRecorded
+)
 RECORDED: frozenset[type[Event]] = frozenset(get_args(Recorded))
 """What the recorder writes; everything else on the bus passes it by."""
 _OF_A_CALL: frozenset[type[Event]] = frozenset(get_args(TimelineEvent))
+
+
+NO_ROWS = CallRows({}, [], [], [], [])
 
 
 @dataclass(slots=True)
@@ -63,6 +76,15 @@ class Kept:
     """Nothing of it is stored, so nothing has to be deleted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What of a batch was news."""
+
+    facts: int
+    calls: int
+    """Those of which nothing was stored before."""
+
+
 class CallWriter:
     """Writes batches of facts. One at a time: it owns the rows of calls."""
 
@@ -73,10 +95,12 @@ class CallWriter:
         self._states = StateWriter()
         self._open: OrderedDict[CallId, Kept] = OrderedDict()
         self._ended: OrderedDict[CallId, Kept] = OrderedDict()
+        self._into: OrderedDict[CallId, CallId] = OrderedDict()
+        """Calls that became parts of others."""
 
     async def write(
         self, connection: AsyncConnection, batch: Sequence[Event], *, rows: bool = True
-    ) -> None:
+    ) -> Written:
         """Write all of `batch` on this connection; without `rows` only the timeline.
 
         After any exception call `forget`.
@@ -85,17 +109,39 @@ class CallWriter:
         calls = await self._kept(connection, dict.fromkeys(fact.call for fact in facts))
         said = statements.of_calls(connection.dialect)
         changed, events = await _taken(said, calls, facts)
+        written = Written(len(events), sum(kept.is_new for kept in calls.values()))
+        joins = [fact for fact in facts if type(fact) is CallJoined]
+        if joins:
+            await self._learn(connection, joins)
         steps = _Steps(said)
         if changed and rows:
-            await self._compute(connection, {call: calls[call] for call in changed}, steps)
+            whole = dict.fromkeys(oldest(call, self._into) for call in changed)
+            if self._into:
+                calls |= await self._kept(connection, whole)
+            await self._compute(connection, {call: calls[call] for call in whole}, steps)
         await driver.write(connection, [(said.insert_events, events), *steps.in_order()])
+        for call, into in steps.joined:
+            await connection.execute(statements.notes_of(call, into))
+            await connection.execute(statements.recordings_of(call, into))
         await self._states.write(connection, batch)
         await _write_feeds(connection, batch)
+        told = await write_members(connection, batch)
+        if await fill_blind_states(connection, batch, self._holders):
+            self._states.forget()
+        return replace(written, facts=written.facts + told)
+
+    async def known(
+        self, connection: AsyncConnection, calls: Iterable[CallId]
+    ) -> dict[CallId, list[TimelineEvent]]:
+        """What is stored of these calls; those of which nothing is are left out."""
+        found = await self._kept(connection, dict.fromkeys(calls))
+        return {call: list(kept.facts.values()) for call, kept in found.items() if kept.facts}
 
     def forget(self) -> None:
         """The transaction failed: memory may be ahead of the database."""
         self._open.clear()
         self._ended.clear()
+        self._into.clear()
         self._owners.forget()
         self._states.forget()
 
@@ -116,24 +162,62 @@ class CallWriter:
 
     async def _remember(self, connection: AsyncConnection, calls: dict[CallId, Kept]) -> None:
         """What is stored of calls that are not in memory: mostly nothing, they have just begun."""
-        stored = [CallId(call) for (call,) in await driver.rows_with(connection, _STORED, calls)]
+        found = await driver.rows_with(connection, _STORED, calls)
+        stored = [CallId(call) for call, _, has_facts in found if has_facts]
+        joins: list[CallJoined] = []
         for call, fact in await facts_of(connection, stored):
             calls[call].facts[type(fact).__name__, natural_key(fact)] = fact
+            if type(fact) is CallJoined:
+                joins.append(fact)
         for call in calls.keys() - stored:
             calls[call].is_new = True
+        for alias, into, _ in found:
+            if into is not None:
+                self._into[CallId(alias)] = CallId(into)
+                await self._kept(connection, [CallId(into)])
+        if joins:
+            await self._learn(connection, joins)
+
+    async def _learn(self, connection: AsyncConnection, joins: Sequence[CallJoined]) -> None:
+        """These calls became one: what is stored of the younger is needed from now on."""
+        for each in joins:
+            self._into[each.other] = each.call
+        while len(self._into) > JOINS_KEPT:
+            self._into.popitem(last=False)
+        await self._kept(connection, [each.other for each in joins])
+
+    async def _whole(
+        self, connection: AsyncConnection, call: CallId, kept: Kept
+    ) -> tuple[Sequence[TimelineEvent], dict[CallId, Kept]]:
+        """The facts of a call with those of the calls that it took in; and these calls."""
+        own = tuple(kept.facts.values())
+        if call not in self._into.values():
+            return own, {}
+        taken = [other for other in self._into if oldest(other, self._into) == call]
+        parts = await self._kept(connection, taken)
+        return joined(own, [tuple(part.facts.values()) for part in parts.values()]), parts
 
     async def _compute(
         self, connection: AsyncConnection, calls: dict[CallId, Kept], steps: _Steps
     ) -> None:
         """The rows of these calls, from their timelines, and what has to be written for them."""
         records: dict[CallId, CallRecord] = {}
+        taken: list[Change] = []
         for call, kept in calls.items():
             await asyncio.sleep(0)  # a ringing phone waits for one call's rows, not for a batch's
+            timeline, parts = await self._whole(connection, call, kept)
             try:
-                records[call] = record(tuple(kept.facts.values()))
+                records[call] = record(timeline)
             except Exception:
                 # Our own mistake, in one call: its facts are kept, the others go on.
                 log.exception("call %s: its record cannot be computed", call)
+                continue
+            for other, part in parts.items():
+                if part.rows is not NO_ROWS:
+                    former = NO_ROWS if part.rows is None and part.is_new else part.rows
+                    taken.append(Change(other, former, NO_ROWS, into=call))
+                    part.rows = NO_ROWS
+                self._settle(other, part, over=records[call].ended_at is not None)
         await self._find_owners(connection, calls, records)
         for call, rec in records.items():
             await asyncio.sleep(0)
@@ -144,6 +228,8 @@ class CallWriter:
             steps.add(Change(call, former, rows))
             kept.rows, kept.is_new = rows, False
             self._settle(call, kept, over=rec.ended_at is not None)
+        for change in taken:
+            steps.add(change)
 
     async def _find_owners(
         self,
@@ -173,7 +259,13 @@ class CallWriter:
                 book.popitem(last=False)
 
 
-_STORED = "SELECT DISTINCT call_id FROM call_events WHERE call_id IN {keys}"
+_STORED = """
+WITH asked (call) AS {keys}
+SELECT asked.call, call_aliases.call_id,
+    EXISTS (SELECT 1 FROM call_events WHERE call_events.call_id = asked.call)
+FROM asked LEFT JOIN call_aliases ON call_aliases.alias = asked.call
+"""
+"""Of each call: the call that it is a part of, and whether facts of it are there."""
 
 
 async def facts_of(
@@ -238,9 +330,8 @@ class Change:
     call: CallId
     former: CallRows | None
     rows: CallRows
-
-
-NO_ROWS = CallRows({}, [], [], [])
+    into: CallId | None = None
+    """It became a part of that call, and has no rows of its own any more."""
 
 
 class _Steps:
@@ -251,14 +342,23 @@ class _Steps:
 
     def __init__(self, said: statements.OfCalls) -> None:
         self._said = said
+        self.joined: list[tuple[CallId, CallId]] = []
+        """Calls that became parts of others."""
         self._parameters: dict[driver.Prepared, list[driver.Parameters]] = {said.upsert_calls: []}
         for part in said.parts:
             for statement in (part.delete_all, part.delete, part.upsert):
                 self._parameters[statement] = []
+        for statement in (said.delete_calls, said.upsert_aliases):
+            self._parameters[statement] = []
 
     def add(self, change: Change) -> None:
         said, parameters = self._said, self._parameters
-        if not change.former or change.former.call != change.rows.call:
+        if change.into is not None:
+            self.joined.append((change.call, change.into))
+            parameters[said.delete_calls] += said.delete_calls.of([{"call_id": change.call}])
+            alias = {"call_id": change.into, "alias": change.call}
+            parameters[said.upsert_aliases] += said.upsert_aliases.of([alias])
+        elif not change.former or change.former.call != change.rows.call:
             parameters[said.upsert_calls] += said.upsert_calls.of([change.rows.call])
         for part in said.parts:
             if change.former is None:
@@ -304,4 +404,5 @@ def _gap_row(event: GapRecorded) -> Row:
         "boot_changed": event.boot_changed,
         "calls_touched": len(event.calls),
         "reason": event.reason[:256],
+        "feed": event.feed,
     }

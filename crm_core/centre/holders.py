@@ -1,19 +1,30 @@
 """Who holds which phone: the one rule that turns a queue member into a person (design 16).
 
-Pure. `HolderBook` is primed from the tables (users, seat_holdings) and fed with sign-ins and
-sign-outs; the recorder, the live board and the API ask it. Every figure is credited to whoever held
-the interface *at that moment*, so it keeps the past and is asked with an instant.
+Pure. `HolderBook` is primed from the tables (users, seat_holdings) and fed with sign-ins, sign-outs
+and the members that Asterisk shows; the recorder, the live board and the API ask it. Every figure is
+credited to whoever held the interface *at that moment*, so it keeps the past and is asked with an
+instant.
+
+On a site whose agents never open Zuoxi nobody holds anything: there a member is the person whose usual
+extension his phone has.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 
-from crm_core.events import AgentSignedIn, AgentSignedOut, Event, Member
+from crm_core.events import (
+    AgentSignedIn,
+    AgentSignedOut,
+    Event,
+    Member,
+    QueueMemberGone,
+    QueueMemberSeen,
+)
 from crm_core.ids import PbxId, UserId
 from crm_core.quick_dataclass import dataclass
 
@@ -57,12 +68,15 @@ class Holding:
 Device = tuple[PbxId, str]
 """An interface of one PBX."""
 
-# PJSIP/8001, Local/100@from-queue/n, SIP/trunk-8001: what a person would call the extension.
-_EXTENSION = re.compile(r"[A-Za-z0-9]+/([^@/]+)")
+# PJSIP/8001, Local/100@from-queue/n, hint:100@ext-local: what a person would call the extension.
+_EXTENSION = re.compile(r"(?:[A-Za-z0-9]+/|hint:)([^@/]+)")
 
 
 def extension_of(interface: str) -> str | None:
-    """The extension in an interface: `PJSIP/8001` → 8001, `Local/100@from-queue/n` → 100."""
+    """The extension in an interface or StateInterface.
+
+    `PJSIP/8001` → 8001, `Local/100@from-queue/n` → 100, `hint:100@ext-local` → 100.
+    """
     found = _EXTENSION.match(interface)
     return found.group(1) if found else None
 
@@ -76,6 +90,13 @@ class HolderBook:
     _by_extension: dict[str, tuple[UserId, ...]] = field(default_factory=dict)
     _holdings: dict[Device, list[Holding]] = field(default_factory=dict)
     _devices_of: dict[UserId, dict[Device, None]] = field(default_factory=dict)
+    _state_interfaces: dict[Device, str] = field(default_factory=dict)
+    """Of members whose state is another device's: `Local/100@from-queue/n` → `hint:100@ext-local`."""
+    _bearers: dict[tuple[PbxId, str], dict[tuple[str, str], datetime | None]] = field(
+        default_factory=dict
+    )
+    """A member's name → (interface, queue) of all who bear it; until when, None: still."""
+    _numbers_of_names: dict[str, str] = field(default_factory=dict)
 
     # --- what it is told --------------------------------------------------------------------------
 
@@ -90,6 +111,10 @@ class HolderBook:
                 others = self._by_extension.get(person.extension, ())
                 self._by_extension[person.extension] = (*others, person.user_id)
 
+    def name(self, numbers: Mapping[str, str]) -> None:
+        """The agent numbers of members whose names are none (an old `queue_log`: 张三 → 1001)."""
+        self._numbers_of_names.update(numbers)
+
     def hold(self, pbx: PbxId, interface: str, holding: Holding) -> None:
         """Take one row of seat_holdings. The same one again changes nothing but its end."""
         device = (pbx, interface)
@@ -102,11 +127,27 @@ class HolderBook:
         self._devices_of.setdefault(holding.user_id, {})[device] = None
 
     def feed(self, event: Event) -> None:
-        """Sign-ins and sign-outs; every other event is nothing to this book."""
+        """Sign-ins, sign-outs and members; every other event is nothing to this book."""
+        if type(event) not in _HEARS:
+            return  # every event comes by here, before the pop
         if isinstance(event, AgentSignedIn):
             self._sign_in(event)
         elif isinstance(event, AgentSignedOut):
             self._end((event.pbx, event.interface), event.user, event.at)
+        elif isinstance(event, QueueMemberSeen):
+            self._seen(event)
+        elif isinstance(event, QueueMemberGone):
+            self._bears(event.pbx, event.queue, event.member, until=event.at)
+
+    def _seen(self, event: QueueMemberSeen) -> None:
+        interface, state_interface = event.member.interface, event.state_interface
+        if interface and state_interface:
+            self._state_interfaces[event.pbx, interface] = state_interface
+        self._bears(event.pbx, event.queue, event.member, until=None)
+
+    def _bears(self, pbx: PbxId, queue: str, member: Member, until: datetime | None) -> None:
+        if member.interface and member.name:
+            self._bearers.setdefault((pbx, member.name), {})[member.interface, queue] = until
 
     def _sign_in(self, event: AgentSignedIn) -> None:
         known = self._people.get(event.user) or Person(user_id=event.user, name=event.name)
@@ -131,20 +172,23 @@ class HolderBook:
         """Who `member` was at that moment.
 
         The holder of the interface; else who has the member's name for an agent number; else whose
-        usual extension it is, if only one person's; else the member's name stands.
+        usual extension it is, if only one person's; else the member's name stands. `queue_log` knows
+        the name alone: it is an interface only where no two members bear it.
         """
         interface = (
             member.interface
             or _interface_in(member.name)
             or self._left_behind(pbx, member.name, at)
+            or self._only_bearer(pbx, member.name, at)
         )
+        number = self._numbers_of_names.get(member.name or "")
         person = (
             self._holder_of(pbx, interface, at)
-            or self._people.get(self._by_number.get(member.name or "", _NOBODY))
+            or self._people.get(self._by_number.get(number or member.name or "", _NOBODY))
             or self._usual(pbx, interface)
         )
         if person is None:
-            return AgentRef(name=member.name, interface=interface)
+            return AgentRef(agent_number=number, name=member.name, interface=interface)
         return AgentRef(
             user_id=person.user_id,
             agent_number=person.agent_number,
@@ -177,10 +221,25 @@ class HolderBook:
             return None
         return last[1]
 
+    def _only_bearer(self, pbx: PbxId, name: str | None, at: datetime) -> str | None:
+        """The one interface whose member has this name; None where there are two, never the first.
+
+        Somebody known by this number may sit at another phone by now: then the name is no phone's.
+        """
+        if name is None or name in self._by_number:
+            return None
+        bearers = self._bearers.get((pbx, name), {})
+        here = {device for (device, _), until in bearers.items() if until is None or at <= until}
+        return next(iter(here)) if len(here) == 1 else None
+
     def _usual(self, pbx: PbxId, interface: str | None) -> Person | None:
-        users = self._by_extension.get(extension_of(interface or "") or "", ())
-        here = [self._people[user] for user in users if self._people[user].pbx in (None, pbx)]
-        return here[0] if len(here) == 1 else None
+        """Whose usual extension this phone has: by its StateInterface, then by the interface."""
+        for device in (self._state_interfaces.get((pbx, interface or "")), interface):
+            users = self._by_extension.get(extension_of(device or "") or "", ())
+            here = [self._people[user] for user in users if self._people[user].pbx in (None, pbx)]
+            if here:
+                return here[0] if len(here) == 1 else None
+        return None
 
     def _held_by(self, pbx: PbxId, user: UserId, at: datetime) -> str | None:
         """The interface this person held then: `queue_log` knows only the member's name."""
@@ -192,6 +251,7 @@ class HolderBook:
 
 
 _NOBODY = UserId(0)
+_HEARS = frozenset({AgentSignedIn, AgentSignedOut, QueueMemberSeen, QueueMemberGone})
 
 
 def _began(holding: Holding) -> datetime:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 
-from crm_core.centre.plan import Strategy
-from crm_core.db import Column, Instant, ShortText, Table, column, partial_index, stored
+from crm_core.centre.plan import RecordingRule, Strategy
+from crm_core.db import Column, Instant, Json, ShortText, Table, column, partial_index, stored
+from crm_core.events import Direction
 
 
 class Project(Table):
@@ -20,13 +21,19 @@ class Project(Table):
     client: Column[str] = column(String(128), default="")
     is_default: Column[bool] = column(default=False)
     """Takes the calls of numbers and queues that are nobody's."""
+    keep_recordings_days: Column[int] = column(default=0, server_default="0")
+    """Older recordings of its calls are deleted; 0 keeps them."""
 
 
 class Queue(Table):
     """Where calls wait. `name` is Asterisk's, `title` what people read."""
 
     __tablename__ = "queues"
-    __table_args__ = (UniqueConstraint("pbx", "name"), stored(Strategy, "strategy"))
+    __table_args__ = (
+        UniqueConstraint("pbx", "name"),
+        stored(Strategy, "strategy"),
+        stored(RecordingRule, "recording"),
+    )
 
     id: Column[int] = column(primary_key=True)
     pbx: Column[str] = column(ShortText)
@@ -41,6 +48,25 @@ class Queue(Table):
     weight: Column[int] = column(default=0)
     announce_position: Column[bool] = column(default=False)
     missed_rings: Column[int] = column(default=1, server_default="1")
+    recording: Column[str] = column(ShortText, default="never", server_default="never")
+    announcement: Column[str] = column(String(128), default="", server_default="")
+
+
+class DirectionRecording(Table):
+    """How calls without a queue are recorded: by direction, PBX by PBX."""
+
+    __tablename__ = "direction_recordings"
+    __table_args__ = (
+        UniqueConstraint("pbx", "direction"),
+        stored(Direction, "direction"),
+        stored(RecordingRule, "recording"),
+    )
+
+    id: Column[int] = column(primary_key=True)
+    pbx: Column[str] = column(ShortText)
+    direction: Column[str] = column(ShortText)
+    recording: Column[str] = column(ShortText)
+    announcement: Column[str] = column(String(128), default="")
 
 
 class Hotline(Table):
@@ -56,6 +82,10 @@ class Hotline(Table):
     greeting: Column[str] = column(Text, default="")
     project_id: Column[int] = column(ForeignKey("projects.id"))
     queue_id: Column[int | None] = column(ForeignKey("queues.id"))
+    priorities: Column[dict[str, int] | None] = column(Json)
+    """Grade of the customer → priority of the call; null: all wait alike."""
+    last_agent_days: Column[int] = column(default=0, server_default="0")
+    """Who talked with the caller within so many days is rung first; 0: nobody."""
 
 
 class Team(Table):

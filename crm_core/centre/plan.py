@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from crm_core.events import Direction
 from crm_core.quick_dataclass import dataclass
 
 
@@ -20,6 +21,15 @@ class Strategy(StrEnum):
     FEWESTCALLS = "fewestcalls"
     RANDOM = "random"
     LINEAR = "linear"
+
+
+class RecordingRule(StrEnum):
+    """Whether calls are recorded."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    ANNOUNCED = "announced"
+    """Only who was told before is recorded: the announcement has been played to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,18 @@ class QueuePlan:
     announce_position: bool = False
     missed_rings: int = 1
     """After so many rings in a row that an agent did not answer he is taken out of all queues."""
+    recording: RecordingRule = RecordingRule.NEVER
+    announcement: str = ""
+    """The sound that tells of it: a file of Asterisk's sounds, without its ending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionPlan:
+    """How calls that come to no queue are recorded, by their direction."""
+
+    direction: Direction
+    recording: RecordingRule = RecordingRule.NEVER
+    announcement: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +93,4 @@ class SwitchPlan:
     queues: tuple[QueuePlan, ...] = ()
     hotlines: tuple[HotlinePlan, ...] = ()
     seats: tuple[SeatPlan, ...] = ()
+    directions: tuple[DirectionPlan, ...] = ()

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.models import User, UserQueue
 from crm_core.centre.holders import Holding, Person
-from crm_core.centre.models import Hotline, Project, Queue, SeatHolding
+from crm_core.centre.models import Hotline, Project, Queue, Seat, SeatHolding
 from crm_core.customers.phone_numbers import normalise
 from crm_core.ids import PbxId, UserId
 from crm_core.quick_dataclass import dataclass
@@ -92,6 +92,12 @@ async def queues(connection: AsyncConnection) -> tuple[QueueInfo, ...]:
         )
         for row in rows
     )
+
+
+async def extensions(connection: AsyncConnection) -> frozenset[tuple[PbxId, str]]:
+    """Every seat: (PBX, extension)."""
+    rows = await connection.execute(select(Seat.pbx, Seat.extension))
+    return frozenset((PbxId(row.pbx), row.extension) for row in rows)
 
 
 async def queue_titles(connection: AsyncConnection, pbx: PbxId) -> dict[str, str]:

@@ -17,6 +17,7 @@ projects:
     default: true
   - name: 会员热线
     client: 蓝鲸商城
+    keep_recordings_days: 180 # older recordings of its calls are deleted; without it none are
 
 # `name` is the queue's name in Asterisk, `title` what people read.
 queues:
@@ -31,9 +32,19 @@ queues:
     weight: 0                 # a heavier queue goes first to agents of both
     announce_position: false
     missed_rings: 1           # so many missed in a row take an agent out until he says he is back
+    recording: announced      # never (the default), always; announced: only who was told is recorded
+    announcement: beep        # the sound that tells, before the queue: Asterisk's own, or yours
   - name: members
     title: 会员服务
     project: 会员热线
+
+# Calls that come to no queue, by direction: internal, outbound.
+recording:
+  - direction: internal
+    recording: never
+  - direction: outbound
+    recording: announced
+    announcement: beep
 
 # The numbers that callers dial, as they arrive; without `project` that of the queue.
 hotlines:
@@ -41,6 +52,8 @@ hotlines:
     name: 海星售后热线
     greeting: 您好，海星电器售后服务，请问有什么可以帮您？
     queue: support
+    priorities: {A: 20, B: 10}  # by the customer's grade: a higher one waits before a lower one
+    last_agent_days: 30         # who talked with the caller within these days is rung first, if ready
   - number: "02161234567"
     name: 蓝鲸会员热线
     greeting: 您好，蓝鲸商城会员服务。

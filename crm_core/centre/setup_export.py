@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.models import Role, User, UserProject, UserQueue, UserRole
 from crm_core.agents.pause_reasons import exported_pause_reasons
-from crm_core.centre.models import Hotline, Project, Queue, Seat, Team
+from crm_core.centre.models import DirectionRecording, Hotline, Project, Queue, Seat, Team
 from crm_core.customers.models import CustomerField, FieldKind
 from crm_core.wrap_up.models import Disposition
 
@@ -36,6 +36,7 @@ async def export_setup(connection: AsyncConnection, *, with_secrets: bool = Fals
     sections = {
         "projects": await _projects(connection),
         "queues": await _queues(connection),
+        "recording": await _directions(connection),
         "hotlines": await _hotlines(connection),
         "teams": await _teams(connection),
         "seats": await _seats(connection, with_secrets),
@@ -77,7 +78,15 @@ def _item(**values: Any) -> Item:
 async def _projects(connection: AsyncConnection) -> list[Item]:
     # By id: the first is the default one where none says so.
     rows = await connection.execute(select(Project).order_by(Project.id))
-    return [_item(name=row.name, client=row.client, default=row.is_default or None) for row in rows]
+    return [
+        _item(
+            name=row.name,
+            client=row.client,
+            default=row.is_default or None,
+            keep_recordings_days=row.keep_recordings_days or None,
+        )
+        for row in rows
+    ]
 
 
 async def _queues(connection: AsyncConnection) -> list[Item]:
@@ -100,6 +109,23 @@ async def _queues(connection: AsyncConnection) -> list[Item]:
             weight=row.weight,
             announce_position=row.announce_position,
             missed_rings=row.missed_rings,
+            recording=row.recording,
+            announcement=row.announcement or None,
+        )
+        for row in rows
+    ]
+
+
+async def _directions(connection: AsyncConnection) -> list[Item]:
+    rows = await connection.execute(
+        select(DirectionRecording).order_by(DirectionRecording.pbx, DirectionRecording.direction)
+    )
+    return [
+        _item(
+            direction=row.direction,
+            recording=row.recording,
+            announcement=row.announcement,
+            pbx=row.pbx,
         )
         for row in rows
     ]
@@ -119,6 +145,8 @@ async def _hotlines(connection: AsyncConnection) -> list[Item]:
             greeting=row.greeting,
             queue=row.queue,
             project=row.project,
+            priorities=row.priorities or None,
+            last_agent_days=row.last_agent_days or None,
             pbx=row.pbx,
         )
         for row in rows

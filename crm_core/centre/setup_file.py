@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from crm_core.access.users import wrong_agent_number, wrong_name
-from crm_core.centre.plan import Strategy
+from crm_core.centre.plan import RecordingRule, Strategy
 from crm_core.customers.models import FieldKind
 from crm_core.errors import Invalid
+from crm_core.events import Direction
 from crm_core.quick_dataclass import dataclass
 
 MOST_CHARACTERS = 2_000_000
@@ -248,15 +249,27 @@ def _list(one: Reader) -> Reader:
     return read
 
 
+def _mapping(name: Reader, one: Reader) -> Reader:
+    def read(node: yaml.Node) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _Wrong("names and their values are expected, like A: 20")
+        return {name(key): one(value) for key, value in node.value}
+
+    return read
+
+
 # --- sections -------------------------------------------------------------------------------------
 
 _PBX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,78}")
+_QUEUE = re.compile(r"(?=[ -~]{1,79}$|.{1,26}$)[^\W_][\w-]*")
+"""Letters of any script: queues of a site of somebody else's making have Chinese names. app_queue keeps
+79 bytes of a name; a letter has three at most."""
 _DIALLED = re.compile(r"\+?[0-9]{2,31}")
 _EXTENSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}")
 _INTERFACE = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9_.@/-]{1,100}")
 _SECRET = re.compile(r"[!-~]{8,128}")
 _CONTACT = re.compile(r"sips?:[A-Za-z0-9_.@:=\[\]-]{1,120}")
+_SOUND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,31}){0,3}")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -272,16 +285,23 @@ class Section:
 
 _name = _text(128)
 _pbx = _matching(_PBX, "a PBX's name")
-_queue = _matching(_QUEUE, "a queue's name of Latin letters, digits, - and _")
+_queue = _matching(_QUEUE, "a queue's name of letters, digits, - and _ (at most 79 bytes)")
 _queue_of_person = _matching(
     re.compile(rf"(?:{_PBX.pattern}/)?{_QUEUE.pattern}"), "a queue's name, or PBX/name,"
 )
 _extension = _matching(_EXTENSION, "an extension")
+_recording = _one_of(*(rule.value for rule in RecordingRule))
+_sound = _matching(_SOUND, "a sound's name like zuoxi/recorded, without its ending,")
 
 SECTIONS: Mapping[str, Section] = {
     "projects": Section(
         needed=("name",),
-        readers={"name": _name, "client": _name, "default": _yes_or_no},
+        readers={
+            "name": _name,
+            "client": _name,
+            "default": _yes_or_no,
+            "keep_recordings_days": _whole(0, 36_500),
+        },
         example="name: Appliances",
     ),
     "queues": Section(
@@ -299,8 +319,20 @@ SECTIONS: Mapping[str, Section] = {
             "weight": _whole(0, 1_000),
             "announce_position": _yes_or_no,
             "missed_rings": _whole(1, 9),
+            "recording": _recording,
+            "announcement": _sound,
         },
         example="name: support",
+    ),
+    "recording": Section(
+        needed=("direction", "recording"),
+        readers={
+            "direction": _one_of(Direction.INTERNAL.value, Direction.OUTBOUND.value),
+            "recording": _recording,
+            "announcement": _sound,
+            "pbx": _pbx,
+        },
+        example="direction: internal, recording: always",
     ),
     "hotlines": Section(
         needed=("number", "name"),
@@ -309,6 +341,8 @@ SECTIONS: Mapping[str, Section] = {
             "name": _name,
             "greeting": _text(2_000, lines=True),
             "queue": _queue,
+            "priorities": _mapping(_text(16), _whole(0, 1_000)),
+            "last_agent_days": _whole(0, 365),
             "project": _name,
             "pbx": _pbx,
         },

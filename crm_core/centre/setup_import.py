@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from crm_core.access import passwords
 from crm_core.access.models import User, UserProject, UserQueue, UserRole
 from crm_core.agents.pause_reasons import write_pause_reasons
-from crm_core.centre.models import Hotline, Project, Queue, Seat, Team
-from crm_core.centre.plan import QueuePlan
+from crm_core.centre.models import DirectionRecording, Hotline, Project, Queue, Seat, Team
+from crm_core.centre.plan import QueuePlan, RecordingRule
 from crm_core.centre.setup_file import Entry
 from crm_core.centre.setup_rows import Rows, named
 from crm_core.customers.fields import BUILT_IN
@@ -25,6 +25,8 @@ async def write_sections(rows: Rows, *, now: datetime) -> None:
     new_projects = await _projects(rows)
     for entry in rows.once("queues", "pbx", "name"):
         await _queue(rows, entry)
+    for entry in rows.once("recording", "pbx", "direction"):
+        await _direction(rows, entry)
     for entry in rows.once("hotlines", "pbx", "number"):
         await _hotline(rows, entry)
     for entry in rows.once("teams", "name"):
@@ -46,7 +48,9 @@ async def _projects(rows: Rows) -> set[int]:
     default: int | None = None
     for entry in rows.once("projects", "name"):
         is_default = entry.values.get("default", False)
-        values = named(entry, "client") | ({"is_default": True} if is_default else {})
+        values = named(entry, "client", "keep_recordings_days") | (
+            {"is_default": True} if is_default else {}
+        )
         identity = {"name": entry.values["name"]}
         project_id, how = await rows.write(Project, identity, values)
         rows.tell(f"project {entry.values['name']}", how)
@@ -83,8 +87,11 @@ async def _queue(rows: Rows, entry: Entry) -> None:
         "weight",
         "announce_position",
         "missed_rings",
+        "recording",
+        "announcement",
     )
     values = named(entry, *columns)
+    _check_announcement(rows, entry)
     if "project" in entry.values:
         values["project_id"] = project_id
     defaults = {column: getattr(plan, column) for column in columns} | {"project_id": project_id}
@@ -92,8 +99,23 @@ async def _queue(rows: Rows, entry: Entry) -> None:
     rows.tell(f"queue {name}", how)
 
 
+def _check_announcement(rows: Rows, entry: Entry) -> None:
+    announced = entry.values.get("recording") == RecordingRule.ANNOUNCED
+    if announced and not entry.values.get("announcement"):
+        what = "announced needs an announcement, the sound that tells the caller"
+        rows.wrong(entry, "recording", what)
+
+
+async def _direction(rows: Rows, entry: Entry) -> None:
+    _check_announcement(rows, entry)
+    identity = {"pbx": rows.pbx_of(entry), "direction": entry.values["direction"]}
+    values = named(entry, "recording", "announcement")
+    _id, how = await rows.write(DirectionRecording, identity, values, {"announcement": ""})
+    rows.tell(f"recording of {identity['direction']} calls", how)
+
+
 async def _hotline(rows: Rows, entry: Entry) -> None:
-    values = named(entry, "name", "greeting")
+    values = named(entry, "name", "greeting", "priorities", "last_agent_days")
     if "queue" in entry.values:
         row = (
             await rows.connection.execute(

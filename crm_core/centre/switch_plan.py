@@ -5,8 +5,17 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crm_core.centre.models import Hotline, Queue, Seat
-from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, SwitchPlan
+from crm_core.centre.models import DirectionRecording, Hotline, Queue, Seat
+from crm_core.centre.plan import (
+    DirectionPlan,
+    HotlinePlan,
+    QueuePlan,
+    RecordingRule,
+    SeatPlan,
+    Strategy,
+    SwitchPlan,
+)
+from crm_core.events import Direction
 from crm_core.ids import PbxId
 
 
@@ -20,6 +29,11 @@ async def switch_plan(connection: AsyncConnection, pbx: PbxId) -> SwitchPlan:
         .join(Queue, Queue.id == Hotline.queue_id)
         .where(Hotline.pbx == pbx)
         .order_by(Hotline.number)
+    )
+    directions = await connection.execute(
+        select(DirectionRecording)
+        .where(DirectionRecording.pbx == pbx)
+        .order_by(DirectionRecording.direction)
     )
     seats = await connection.execute(select(Seat).where(Seat.pbx == pbx).order_by(Seat.extension))
     return SwitchPlan(
@@ -35,6 +49,8 @@ async def switch_plan(connection: AsyncConnection, pbx: PbxId) -> SwitchPlan:
                 weight=row.weight,
                 announce_position=row.announce_position,
                 missed_rings=row.missed_rings,
+                recording=RecordingRule(row.recording),
+                announcement=row.announcement,
             )
             for row in queues
         ),
@@ -47,5 +63,13 @@ async def switch_plan(connection: AsyncConnection, pbx: PbxId) -> SwitchPlan:
                 contact=row.contact,
             )
             for row in seats
+        ),
+        directions=tuple(
+            DirectionPlan(
+                direction=Direction(row.direction),
+                recording=RecordingRule(row.recording),
+                announcement=row.announcement,
+            )
+            for row in directions
         ),
     )

@@ -1,4 +1,4 @@
-"""`zuoxi import setup | customers`."""
+"""`zuoxi import setup | customers`; `telephony.queue_log.command_line` adds `queue-log`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from crm_core.command_line.terminal import bytes_of, group, in_database, say, se
 from crm_core.errors import SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-def declare(commands: Any) -> None:
+def declare(commands: Any) -> Callable[..., argparse.ArgumentParser]:
+    """Answers how another word is added to `zuoxi import`."""
     from crm_core.centre.setup_example import EXAMPLE
 
     add = group(commands, "import", "files into the database; again changes nothing")
@@ -36,6 +39,7 @@ def declare(commands: Any) -> None:
         epilog=_columns(),
     )
     customers.add_argument("file", type=Path)
+    return add
 
 
 def _columns() -> str:

@@ -111,3 +111,32 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found
+
+
+def run_loop(work: Coroutine[Any, Any, None]) -> int:
+    """Run a service until it is told to end."""
+    import asyncio
+    import contextlib
+    import gc
+
+    gc.disable()  # until what stays is loaded: its collections took 30 ms of a cold start
+    import uvloop
+
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        uvloop.run(until_told(work))
+    return 0
+
+
+def calm_the_collector() -> None:
+    """Seldom, hardly ever everything, and never what is loaded: it is there for good.
+
+    What calls leave behind dies by itself; the collector is for the rest. With Python's own
+    thresholds a full collection of half a million objects held up ringing phones by 0.2 s, one every
+    two seconds; at a thousand new objects, a fiftieth of the time was collecting, 2 ms a piece
+    (measured with a thousand agents, 100 calls a second).
+    """
+    import gc
+
+    gc.set_threshold(50_000, 10, 1_000)
+    gc.freeze()
+    gc.enable()

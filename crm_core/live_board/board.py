@@ -24,10 +24,12 @@ from crm_core.events import (
     BootFound,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallLeftQueue,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     DeviceSeen,
@@ -41,6 +43,8 @@ from crm_core.events import (
     OfferEnded,
     QueueMemberGone,
     QueueMemberSeen,
+    TransferBegan,
+    TransferEnded,
 )
 from crm_core.ids import CallId, PbxId, UserId
 from crm_core.live_board.living import (
@@ -49,6 +53,7 @@ from crm_core.live_board.living import (
     LiveLink,
     LiveOffer,
     LiveQueue,
+    LiveTransfer,
     QueueMember,
     Talk,
 )
@@ -60,6 +65,7 @@ __all__ = [
     "LiveLink",
     "LiveOffer",
     "LiveQueue",
+    "LiveTransfer",
     "QueueMember",
     "Talk",
 ]
@@ -210,7 +216,8 @@ def _queued(board: LiveBoard, event: CallQueued) -> None:
 
 def _offered(board: LiveBoard, event: CallOffered) -> None:
     live = board.calls.get(event.call)
-    if live is None or any(offer.attempt == event.attempt for offer in live.offers):
+    # One that is told again (the teller was restarted) may be over: it is never a new ring.
+    if live is None or event.attempt <= live.rung:
         return
     offer = LiveOffer(
         attempt=event.attempt,
@@ -218,7 +225,7 @@ def _offered(board: LiveBoard, event: CallOffered) -> None:
         queue=event.queue_pass.queue if event.queue_pass else None,
         offered_at=event.at,
     )
-    board._change(event.call, offers=(*live.offers, offer))
+    board._change(event.call, offers=(*live.offers, offer), rung=event.attempt)
     board._is_at(event.pbx, event.member, event.call)
 
 
@@ -260,6 +267,36 @@ def _left_queue(board: LiveBoard, event: CallLeftQueue) -> None:
     live = board.calls.get(event.call)
     if live is not None and live.waiting == event.queue_pass:
         board._stop_waiting(event.call)
+
+
+def _held(board: LiveBoard, event: CallHeld | CallResumed) -> None:
+    live = board.calls.get(event.call)
+    if live is None:
+        return
+    since = event.at if isinstance(event, CallHeld) else None
+    board._change(
+        event.call,
+        talks=tuple(
+            replace(talk, held_since=since) if talk.leg == event.leg else talk
+            for talk in live.talks
+        ),
+    )
+
+
+def _transfer_began(board: LiveBoard, event: TransferBegan) -> None:
+    live = board.calls.get(event.call)
+    if live is None or (live.transfer is not None and live.transfer.nth >= event.nth):
+        return
+    began = LiveTransfer(
+        nth=event.nth, kind=event.kind, member=event.member, to=event.to, since=event.at
+    )
+    board._change(event.call, transfer=began)
+
+
+def _transfer_ended(board: LiveBoard, event: TransferEnded) -> None:
+    live = board.calls.get(event.call)
+    if live is not None and live.transfer is not None and live.transfer.nth == event.nth:
+        board._change(event.call, transfer=replace(live.transfer, result=event.result))
 
 
 def _conversation_ended(board: LiveBoard, event: ConversationEnded) -> None:
@@ -396,6 +433,10 @@ _STEPS: dict[type[Event], Callable[[LiveBoard, Any], None]] = {
     OfferEnded: _offer_ended,
     CallAnswered: _answered,
     CallLeftQueue: _left_queue,
+    CallHeld: _held,
+    CallResumed: _held,
+    TransferBegan: _transfer_began,
+    TransferEnded: _transfer_ended,
     ConversationEnded: _conversation_ended,
     LegEnded: _leg_ended,
     CallEnded: _ended,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crm_core.events import AgentState, Direction, LinkState, Member
+from crm_core.events import (
+    AgentState,
+    Direction,
+    LinkState,
+    Member,
+    TransferKind,
+    TransferResult,
+)
 from crm_core.ids import CallId, PbxId, QueuePassKey, UserId
 from crm_core.quick_dataclass import dataclass
 
@@ -37,6 +44,30 @@ class Talk:
     queue: str | None
     since: datetime
     leg: str | None = None
+    held_since: datetime | None = None
+    """Since when the other party hears music; None: it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTransfer:
+    """The transfer of a call that began last; an attended one is a consultation until it ends."""
+
+    nth: int
+    kind: TransferKind
+    member: Member
+    """Who transfers."""
+    to: str
+    since: datetime
+    result: TransferResult | None = None
+
+    @property
+    def is_consultation(self) -> bool:
+        return self.kind is TransferKind.ATTENDED and self.result is None
+
+    @property
+    def hands_over(self) -> bool:
+        """Whoever is rung now is rung because of it."""
+        return self.result in (None, TransferResult.SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +90,12 @@ class LiveCall:
     waiting: QueuePassKey | None = None
     """The pass it waits in, None when it does not wait."""
     offers: tuple[LiveOffer, ...] = ()
+    rung: int = 0
+    """The number of the last ring that was told, from 1."""
     talks: tuple[Talk, ...] = ()
     last_talk: Talk | None = None
     """The conversation that ended last: its agent may still be writing the note."""
+    transfer: LiveTransfer | None = None
 
     @property
     def answered(self) -> bool:
@@ -70,6 +104,19 @@ class LiveCall:
     def offer_at(self, interface: str | None) -> LiveOffer | None:
         """The ring at this device, if one goes on."""
         return next((o for o in self.offers if o.member.interface == interface), None)
+
+    def consultation_of(self, interface: str | None) -> LiveTransfer | None:
+        """Whom this phone consults about the call."""
+        found = self.transfer
+        mine = found is not None and found.member.interface == interface
+        return found if found is not None and mine and found.is_consultation else None
+
+    def handed_over_to(self, interface: str | None) -> LiveTransfer | None:
+        """The transfer, or consultation, that this phone is rung by; None: another way."""
+        found, offer = self.transfer, self.offer_at(interface)
+        if found is None or offer is None or found.member.interface == interface:
+            return None
+        return found if found.hands_over and offer.offered_at >= found.since else None
 
     def talk_of(self, interface: str | None) -> Talk | None:
         return next((t for t in self.talks if t.member.interface == interface), None)

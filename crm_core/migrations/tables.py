@@ -6,9 +6,12 @@ from sqlalchemy import text
 
 import crm_core.access.models
 import crm_core.agents.models
+import crm_core.call_log.books
 import crm_core.call_log.models
 import crm_core.centre.models
 import crm_core.customers.models
+import crm_core.outbox.models
+import crm_core.recordings.models
 import crm_core.wrap_up.models  # noqa: F401
 from crm_core.db import Table
 

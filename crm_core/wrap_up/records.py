@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm_core.access.models import User
 from crm_core.call_log.details import DispositionLabel
-from crm_core.ids import CallId
+from crm_core.ids import CallId, UserId
 from crm_core.quick_dataclass import dataclass
 from crm_core.wrap_up.models import ContactRecord, Disposition
 
@@ -26,6 +26,7 @@ class RecordOfCall:
     disposition: DispositionLabel | None
     submitted: bool
     saved_at: datetime
+    user_id: UserId | None = None
 
 
 async def records_of_call(connection: AsyncConnection, call_id: CallId) -> tuple[RecordOfCall, ...]:
@@ -40,6 +41,7 @@ async def records_of_calls(
     rows = await connection.execute(
         select(
             ContactRecord.call_id,
+            ContactRecord.user_id,
             User.full_name,
             ContactRecord.note,
             ContactRecord.submitted,
@@ -68,4 +70,5 @@ def _record(row: Any) -> RecordOfCall:
         else None,
         submitted=row.submitted,
         saved_at=row.saved_at,
+        user_id=UserId(row.user_id),
     )

@@ -22,6 +22,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from panoramisk import Manager
@@ -72,6 +73,9 @@ class Answer:
 
 class NotConnected(Unavailable):
     """There is no link to Asterisk at the moment."""
+
+    sent = False
+    """Whether the action had left when the link broke: then it may have been done."""
 
 
 class NoAnswer(Unavailable):
@@ -182,7 +186,9 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
         waiting, self.responses = list(self.responses.values()), {}
         for pending in waiting:
             if not pending.future.done():
-                pending.future.set_exception(NotConnected("the link broke before the answer"))
+                broken = NotConnected("the link broke before the answer")
+                broken.sent = True
+                pending.future.set_exception(broken)
                 pending.future.exception()  # retrieved: whoever waits hears it all the same
         if not self.closed:
             self.closed = True
@@ -213,6 +219,7 @@ class AmiSession(Manager):  # type: ignore[misc]
         on_state: Callable[[LinkState, str | None], None] | None = None,
         on_bytes: Callable[[bytes], None] | None = None,
         on_connection: Callable[[bool], None] | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         super().__init__(
             host=host, port=port, loop=asyncio.get_running_loop(), events=events, encoding="utf8"
@@ -225,6 +232,11 @@ class AmiSession(Manager):  # type: ignore[misc]
         self.beside: AmiSession | None = None
         """The other session at the same Asterisk: what both meet is logged once."""
         self.connected = asyncio.Event()
+        self.heard_until: datetime | None = None
+        """All that Asterisk had sent before this moment has come: it has answered what was asked then.
+
+        Bytes alone prove less: after a stall of ours old ones are read late. By `now`."""
+        self._now = now or (lambda: datetime.now(UTC))
         self._login = Login(username=username, secret=secret, events=events)
         self._tls = ssl.create_default_context() if tls else None
         self._patience = patience or Patience()
@@ -250,16 +262,19 @@ class AmiSession(Manager):  # type: ignore[misc]
     async def _ask(self, action: Action, seconds: float) -> Answer:
         if self._live is None:
             raise NotConnected
+        asked_at = self._now()
         future = self._live.request(action, f"{self._own}-{next(self._ids)}")
         try:
             # Not wait_for: cancelled in the moment of the answer it returns that (Python 3.11), and
             # a session that was told to end goes on.
             async with asyncio.timeout(seconds):
-                return await future
+                answer = await future
         except TimeoutError:
             raise NoAnswer(
                 f"Asterisk did not answer to {type(action).__name__} in {seconds:g} s"
             ) from None
+        self.heard_until = asked_at
+        return answer
 
     def send_action(self, action: Any, as_list: Any = None, **kwargs: Any) -> Any:
         """panoramisk's own way to send takes free headers: closed."""

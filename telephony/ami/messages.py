@@ -249,6 +249,8 @@ class BlindTransfer(AmiMessage):
 
 @dataclass(slots=True)
 class AttendedTransfer(AmiMessage):
+    """`dest_type`: Bridge; App, while it rings there; Threeway, where who transfers stays."""
+
     result: str | None
     orig_transferer_unique_id: str | None
     second_transferer_unique_id: str | None
@@ -266,10 +268,20 @@ class Pickup(AmiMessage):
 
 
 @dataclass(slots=True)
+class MixMonitorStart(_OfChannel):
+    """Recording begins. The file is not in it: the channel's MIXMONITOR_FILENAME is."""
+
+    channel: str | None
+
+
+@dataclass(slots=True)
 class OriginateResponse(AmiMessage):
+    """`exten`: where the phone that was rung goes on to."""
+
     response: str | None
     unique_id: str | None
     reason: str | None
+    exten: str | None
 
 
 @dataclass(slots=True)
@@ -375,7 +387,7 @@ KINDS: Mapping[bytes, type[AmiMessage]] = {
             QueueCallerJoin, QueueCallerLeave, QueueCallerAbandon,
             AgentCalled, AgentConnect, AgentComplete, AgentRingNoAnswer, AgentDump,
             QueueMemberStatus, QueueMemberAdded, QueueMemberRemoved, QueueMemberPause,
-            LocalBridge, BlindTransfer, AttendedTransfer, Pickup, OriginateResponse,
+            LocalBridge, BlindTransfer, AttendedTransfer, Pickup, OriginateResponse, MixMonitorStart,
             FullyBooted, Shutdown, QueueParams, QueueEntry, BridgeListItem,
         )
     },

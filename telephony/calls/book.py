@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from crm_core.commands import OpenCall
-from crm_core.events import Direction, Event, LegParty
+from crm_core.events import CallJoined, Direction, Event, LegParty
 from crm_core.ids import BootId, CallId, PbxId, call_id
 from telephony.calls.call import Call
-from telephony.calls.channels import Channel, Devices, shown
+from telephony.calls.channels import LISTENER, Channel, Devices, shown
+from telephony.calls.resuming import resume
 from telephony.calls.states import CallFact
 
 REMEMBERED = 20_000
@@ -37,6 +38,10 @@ class CallBook:
         living = self._by_channel.get(unique_id)
         return living.id if living else self._ended.get(unique_id)
 
+    def identity_of(self, linked_id: str) -> CallId:
+        """Of the call whose oldest channel this is, in the present run of Asterisk."""
+        return call_id(self.pbx, self.boot, linked_id)
+
     def put(
         self,
         channel: Channel,
@@ -48,21 +53,21 @@ class CallBook:
     ) -> Call | None:
         """The call of this channel, which is now known; opened if the channel is its first.
 
-        None: the channel is plumbing without a call, or its call is over and stays so.
+        None: the channel is plumbing without a call or only listens, or its call is over and stays so.
         """
         known = self._by_channel.get(channel.unique_id)
         if known is not None and (
             channel.unique_id in known.channels or channel.unique_id in known.gone
         ):
             return known
-        if channel.unique_id in self._ended:
+        if channel.unique_id in self._ended or channel.unique_id.startswith(LISTENER):
             return None
         call = known or self._by_channel.get(channel.linked_id)
         agent = self.devices.agent(channel.name, context)
         if agent is not None:
             channel.party, channel.member = LegParty.AGENT, agent
         if call is None:
-            identity = call_id(self.pbx, self.boot, channel.linked_id)
+            identity = self.identity_of(channel.linked_id)
             if not channel.is_leg or identity in self._over:
                 return None
             call = self._open(
@@ -112,16 +117,24 @@ class CallBook:
             call.announce()
         return call
 
-    def move(self, call: Call, unique_id: str, to: Call, at: datetime) -> None:
-        """A channel now belongs to another call: bridges were joined."""
-        channel = call.take(at, unique_id)
-        if channel is None:
-            return
-        self._by_channel[unique_id] = to
-        channel.told = False
-        to.add(channel)
-        if not call.is_live:
-            self.forget(call)
+    def join(self, call: Call, older: Call, at: datetime) -> None:
+        """`call` goes on as a part of `older`: they were bridged, or one was picked up by the other.
+
+        What rings for it rings for the older call from now on, whose customer that is.
+        """
+        known = call.announced
+        channels, ringing = call.leave(at)
+        if known:
+            self.told.append(CallJoined(at=at, pbx=self.pbx, call=older.id, other=call.id))
+        for channel in channels:
+            self._by_channel[channel.unique_id] = older
+            channel.told = False
+            older.add(channel)
+        for offer in ringing:
+            leg = next(iter(offer.legs & older.channels.keys()), None)
+            if leg is not None:
+                older.offered(at, None, offer.member, leg, offer.device)
+        self.forget(call)
 
     def forget(self, call: Call) -> None:
         """A call is over: its state goes, its channels are remembered for a while."""
@@ -152,7 +165,7 @@ class CallBook:
             direction=known.direction,
             told=self.told,
         )
-        call.resume(known)
+        resume(call, known)
         self.calls[call.id] = call
         if known.boot != self.boot:
             self.miss(call)

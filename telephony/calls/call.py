@@ -6,15 +6,16 @@ the tables do not allow (late, double, contradictory) tells nothing.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from crm_core.commands import OpenCall
 from crm_core.events import (
     AttemptResult,
     CallEnded,
+    CallHeld,
     CallLeftQueue,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     Direction,
     EndedBy,
@@ -29,6 +30,11 @@ from telephony.calls.channels import Channel, shown
 from telephony.calls.rings import SETTLES_AFTER, Offer, Rings, Stay
 from telephony.calls.states import CALL, PASS, CallFact, CallState, PassFact, PassState, after
 from telephony.calls.talks import Talk, Talks
+from telephony.calls.transfers import Transfers
+
+SAME_STAY = timedelta(seconds=3)
+"""A wait and two ages of a channel, each in whole seconds, name the same moment this closely; who
+enters a queue later than that in which he waits has left it, and nobody saw it."""
 
 IN_QUEUE = (PassState.WAITING, PassState.LEAVING)
 
@@ -67,8 +73,15 @@ class Call:
         self.stays: list[Stay] = []
         self.rings = Rings(pbx, call, told)
         self.talks = Talks(pbx, call, told)
+        self.held: dict[str, Member] = {}
+        """Uniqueid of an agent's channel that keeps the other side on hold → who that is."""
+        self.transfers: Transfers | None = None
+        """None: nobody has ever transferred it, as most calls."""
+        self.rung_late: set[str] = set()
+        """Legs that a queue rang, told of only when the caller's stay there was over."""
         self._placed: set[str] = set()
-        self._entries: dict[tuple[str, str], int] = {}
+        self.entries: dict[tuple[str, str], int] = {}
+        """(Uniqueid, queue) → how often this channel has entered this queue."""
         self._told = told
 
     @property
@@ -108,37 +121,6 @@ class Call:
         for channel in self.channels.values():
             channel.told = False
         self.announce()
-
-    def resume(self, known: OpenCall) -> None:
-        """Go on with a call that was told before a restart of ours."""
-        self.announced = True
-        self.rings.count = known.attempts
-        self.seen = dict(known.channels)
-        for key in known.passes:
-            place = (key.unique_id, key.queue)
-            self._entries[place] = max(self._entries.get(place, 0), key.ordinal)
-        self.stays = [Stay(key=key, entered_at=known.last_seen_at) for key in known.open_passes]
-        for leg in known.legs:
-            self.channels[leg.unique_id] = Channel(
-                unique_id=leg.unique_id,
-                linked_id=leg.linked_id,
-                name="",  # the snapshot says
-                started_at=leg.at,
-                party=leg.party,
-                member=leg.member,
-                told=True,
-            )
-        for ring in known.rings:
-            self.rings.resume(ring, self._stay(ring.queue_pass))
-        for talk in known.talks:
-            stay = self._stay(talk.queue_pass)
-            if stay is not None:
-                stay.state = PassState.TALKING
-            other = talk.queue_pass.unique_id if talk.queue_pass else None
-            self.talks.resume(Talk(talk.member, talk.leg, other, stay))
-
-    def _stay(self, key: QueuePassKey | None) -> Stay | None:
-        return next((stay for stay in self.stays if stay.key == key), None)
 
     # --- channels ---
 
@@ -180,7 +162,10 @@ class Call:
             return
         self.gone.add(unique_id)
         self.rings.leg_gone(at, unique_id, cause)
-        self.talks.leg_gone(at, unique_id)
+        self.talks.leg_gone(at, unique_id, is_leg=channel.is_leg)
+        self.held.pop(unique_id, None)
+        if self.transfers is not None and channel.is_leg and channel.party is not LegParty.AGENT:
+            self.transfers.give_up(at)
         for stay in self.stays:
             if stay.key.unique_id == unique_id:
                 self.gives_up(stay, at)
@@ -199,15 +184,15 @@ class Call:
         self.talks.end_on(at, unique_id, EndedBy.UNKNOWN)
         self.channel_gone(at, unique_id, None)
 
-    def take(self, at: datetime, unique_id: str) -> Channel | None:
-        """Give up a channel that now belongs to another call (an attended transfer)."""
-        channel = self.channels.pop(unique_id, None)
-        if channel is None:
-            return None
-        self.gone.add(unique_id)
-        self.talks.end_on(at, unique_id, EndedBy.TRANSFER)
-        self._end_without_legs(at, None)
-        return channel
+    def leave(self, at: datetime) -> tuple[list[Channel], list[Offer]]:
+        """Over, because it goes on as a part of another: its channels, and the rings that ring on."""
+        channels, ringing = list(self.channels.values()), self.rings.ringing
+        self.channels.clear()
+        if self.announced:
+            self.talks.end_all(at, EndedBy.TRANSFER)
+            self.end(at, CallFact.LAST_CHANNEL_GONE, None)
+        self.state = CallState.OVER
+        return channels, ringing
 
     def _leg_ended(self, at: datetime, unique_id: str, cause: int | None) -> None:
         self._told.append(
@@ -226,6 +211,8 @@ class Call:
         if over is None:
             return
         self.announce()
+        if self.transfers is not None and fact is CallFact.LAST_CHANNEL_GONE:
+            self.transfers.give_up(at)
         self.rings.end_all(at)
         self.talks.end_all(at)
         for stay in self.stays:
@@ -254,15 +241,19 @@ class Call:
     ) -> Stay | None:
         """The stay that begins, or None: it is told already."""
         here = self._stays_in(unique_id, queue)
-        if here and (here[-1].state in IN_QUEUE or here[-1].entered_at >= at):
+        if here and (
+            here[-1].entered_at >= at
+            or (here[-1].state is PassState.WAITING and at - here[-1].entered_at <= SAME_STAY)
+        ):
             return None
         self.announce(Direction.INBOUND)
         for other in self.stays:
             if other.key.unique_id == unique_id and other.state in IN_QUEUE:
                 self.gives_up(other, at)  # one channel is in one queue at a time
-        ordinal = self._entries.get((unique_id, queue), 0) + 1
-        self._entries[(unique_id, queue)] = ordinal
+        ordinal = self.entries.get((unique_id, queue), 0) + 1
+        self.entries[(unique_id, queue)] = ordinal
         key = QueuePassKey(unique_id=unique_id, queue=queue, ordinal=ordinal)
+        self.tried()
         stay = Stay(key=key, entered_at=at)
         self.stays.append(stay)
         self._told.append(
@@ -327,10 +318,13 @@ class Call:
     ) -> None:
         self.announce()
         self.belongs_to(leg, LegParty.AGENT, member)
+        self.tried()
         self.rings.begin(at, stay, member, leg, device)
 
     def rang_out(self, at: datetime, offer: Offer, why: AttemptResult) -> None:
         """A ring ended for this reason, unless the agent's Hangup knows a better one."""
+        if self.transfers and offer.stay is None and why is not AttemptResult.GONE:
+            self.transfers.declined()
         if any(leg in self.channels for leg in offer.legs):
             self.rings.stop(at, offer, why)
         else:
@@ -351,8 +345,22 @@ class Call:
             return
         self.rings.answer(at, stay, talker, leg)
         self.announce()
+        leg = self.phone_behind(leg)
         self.belongs_to(leg, LegParty.AGENT, talker)
         self.talks.begin(at, Talk(talker, leg, other, stay))
+        if self.transfers is not None:
+            self.transfers.answer(at, talker)
+
+    def phone_behind(self, leg: str | None) -> str | None:
+        """Of half of a Local channel: the phone that rang behind it, which stays when the halves go."""
+        channel = self.channels.get(leg or "")
+        if channel is None or channel.is_leg:
+            return leg
+        ring = self.rings.at_leg(leg)
+        for each in ring.legs if ring else ():
+            if (phone := self.channels.get(each)) and phone.is_leg:
+                return each
+        return leg
 
     def placed(self, at: datetime, member: Member, called_number: str, leg: str) -> None:
         """A seat's phone dials; ringing several phones, or one after the other, is one placing."""
@@ -369,6 +377,40 @@ class Call:
                 leg=leg,
             )
         )
+
+    # --- on hold, and on its way to somebody else ---
+
+    def holds(self, at: datetime, unique_id: str) -> None:
+        channel = self.channels.get(unique_id)
+        if channel is None or channel.member is None or unique_id in self.held:
+            return  # a customer's phone may say so too
+        self.announce()
+        self.held[unique_id] = channel.member
+        self._told.append(
+            CallHeld(at=at, pbx=self.pbx, call=self.id, member=channel.member, leg=unique_id)
+        )
+
+    def resumes(self, at: datetime, unique_id: str) -> None:
+        """Asterisk says so before each blind transfer too, of who never was on hold."""
+        member = self.held.pop(unique_id, None)
+        if member is None:
+            return
+        self._told.append(
+            CallResumed(at=at, pbx=self.pbx, call=self.id, member=member, leg=unique_id)
+        )
+        if self.transfers is not None:
+            self.transfers.back(at, unique_id)
+
+    def sent(self) -> Transfers:
+        """The transfers of this call; from now on it has some."""
+        if self.transfers is None:
+            self.transfers = Transfers(self.pbx, self.id, self._told)
+        return self.transfers
+
+    def tried(self) -> None:
+        """It rings somebody, or waits in a queue: for the transfer, if one is under way."""
+        if self.transfers is not None:
+            self.transfers.try_()
 
     # --- what no message explained ---
 

@@ -19,6 +19,9 @@ NOT_A_LEG = frozenset(
 )
 """Technologies that are Asterisk's own plumbing: nobody holds such a channel to the ear."""
 
+LISTENER = "zx-listen-"
+"""Begins the Uniqueid of a supervisor's phone that listens: it is in nobody's call."""
+
 WITHHELD = frozenset({"anonymous", "unknown", "restricted", "private", "unavailable", "withheld"})
 """What stands for a number or a name that the caller hides, by carrier."""
 

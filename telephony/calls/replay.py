@@ -7,10 +7,11 @@ and prints the rows; golden traces compare them with what was expected.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from crm_core.call_log.joining import whole
 from crm_core.call_log.records import CallRecord
 from crm_core.call_log.timeline import record
 from crm_core.commands import KnownBoot
@@ -60,10 +61,13 @@ def replay(chunks: Iterable[Chunk], names: SiteNames | None = None) -> list[Call
         for fact in facts_of(PbxId(pbx), some, names):
             if isinstance(fact, CallEvent):
                 timelines[fact.call].append(fact)  # type: ignore[arg-type]
-    return [record(timelines[call]) for call in sorted(timelines)]
+    calls = whole(timelines)
+    return [record(calls[call]) for call in sorted(calls)]
 
 
-def facts_of(pbx: PbxId, chunks: list[Chunk], names: SiteNames | None = None) -> Iterator[Event]:
+def facts_of(
+    pbx: PbxId, chunks: Sequence[Chunk], names: SiteNames | None = None
+) -> Iterator[Event]:
     """Every fact that a recording of one PBX tells: first those of AMI, then those of queue_log."""
     listener = _Listener(pbx, names)
     calls: dict[str, CallId] = {}
@@ -74,7 +78,12 @@ def facts_of(pbx: PbxId, chunks: list[Chunk], names: SiteNames | None = None) ->
             if isinstance(fact, CallStarted | LegStarted):
                 calls.setdefault(fact.unique_id, fact.call)
             yield fact
-    fold = QueueLogFold(pbx, listener.boots, call_of=calls.get)
+    # Halves of Local channels have no leg: the tracker alone knows whose they were.
+    fold = QueueLogFold(
+        pbx,
+        listener.boots,
+        call_of=lambda unique_id: calls.get(unique_id) or listener.call_of(unique_id),
+    )
     parser = QueueLogParser()
     for chunk in chunks:
         if chunk.feed == "queue_log":
@@ -97,6 +106,9 @@ class _Listener:
         self._booted_about: datetime | None = None
         self._lists_to_come = 0
         self._heard_until: datetime | None = None
+
+    def call_of(self, unique_id: str) -> CallId | None:
+        return self._tracker.call_of(unique_id) if self._tracker is not None else None
 
     def hear(self, chunk: Chunk) -> Iterator[Event]:
         if chunk.connection != self._connection or chunk.event is not None:

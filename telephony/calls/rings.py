@@ -134,7 +134,7 @@ class Rings:
         for offer in self._ringing(stay):
             here = leg in offer.legs if leg and offer.legs else True
             if here and offer.member.interface == member.interface:
-                offer.state = OfferState.ANSWERED
+                offer.state = after(OFFER, offer.state, OfferFact.ANSWERS) or offer.state
             else:
                 self.end(at, offer, offer.why or AttemptResult.ELSEWHERE)
 
@@ -168,6 +168,10 @@ class Rings:
 
     def _ringing(self, stay: Stay | None) -> list[Offer]:
         return [each for each in self._offers if each.stay is stay and each.state in OPEN]
+
+    @property
+    def ringing(self) -> list[Offer]:
+        return [each for each in self._offers if each.state is OfferState.RINGING]
 
     @property
     def unsettled(self) -> bool:

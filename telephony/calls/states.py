@@ -46,6 +46,16 @@ class OfferState(_Entry):
     OVER = auto()
 
 
+class TransferState(_Entry):
+    """One attempt to bring the call to another phone."""
+
+    CONSULTING = auto()
+    """Announced first: who transfers is still there."""
+    ON_ITS_WAY = auto()
+    """Who transfers has let go; nobody has answered yet."""
+    OVER = auto()
+
+
 class CallFact(_Entry):
     LAST_CHANNEL_GONE = auto()
     MISSED = auto()
@@ -64,6 +74,15 @@ class OfferFact(_Entry):
     STOPS = auto()
     ANSWERS = auto()
     ENDS = auto()
+
+
+class TransferFact(_Entry):
+    HANDS_OVER = auto()
+    ANSWERS = auto()
+    RETURNS = auto()
+    """Who transfers talks to the caller again."""
+    GIVES_UP = auto()
+    """Who was to be transferred is gone."""
 
 
 CALL: Mapping[tuple[CallState, CallFact], CallState] = {
@@ -86,6 +105,14 @@ OFFER: Mapping[tuple[OfferState, OfferFact], OfferState] = {
     (OfferState.RINGING, OfferFact.ENDS): OfferState.OVER,
     (OfferState.STOPPED, OfferFact.ANSWERS): OfferState.ANSWERED,
     (OfferState.STOPPED, OfferFact.ENDS): OfferState.OVER,
+}
+
+TRANSFER: Mapping[tuple[TransferState, TransferFact], TransferState] = {
+    (TransferState.CONSULTING, TransferFact.HANDS_OVER): TransferState.ON_ITS_WAY,
+    (TransferState.CONSULTING, TransferFact.RETURNS): TransferState.OVER,
+    (TransferState.CONSULTING, TransferFact.GIVES_UP): TransferState.OVER,
+    (TransferState.ON_ITS_WAY, TransferFact.ANSWERS): TransferState.OVER,
+    (TransferState.ON_ITS_WAY, TransferFact.GIVES_UP): TransferState.OVER,
 }
 
 REASONS = {"caller": EndedBy.CALLER, "agent": EndedBy.AGENT, "transfer": EndedBy.TRANSFER}

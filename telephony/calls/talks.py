@@ -22,12 +22,23 @@ class Talk:
     stay: Stay | None
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A talk whose agent was gone before anything else: he hung up, or the caller was redirected."""
+
+    member: Member
+    leg: str | None
+    other: str | None
+    ended_at: datetime
+
+
 class Talks:
     """Those that are not over. Their facts go to `told`."""
 
     def __init__(self, pbx: PbxId, call: CallId, told: list[Event]) -> None:
         self._pbx, self._call, self._told = pbx, call, told
         self._open: list[Talk] = []
+        self.broken_off: BrokenOff | None = None
 
     def __iter__(self) -> Iterator[Talk]:
         return iter(self._open)
@@ -50,6 +61,7 @@ class Talks:
                 queue_pass=talk.stay.key if talk.stay else None,
                 member=talk.member,
                 leg=talk.leg,
+                other=talk.other,
             )
         )
 
@@ -69,19 +81,31 @@ class Talks:
                 self._end(at, talk, by)
                 return
 
-    def leg_gone(self, at: datetime, unique_id: str) -> None:
-        """Who leaves first is who hung up; AgentComplete, which knows, has come before."""
+    def leg_gone(self, at: datetime, unique_id: str, *, is_leg: bool) -> None:
+        """Who leaves first is who hung up; AgentComplete, which knows, has come before.
+
+        A Local half at the other end may go, and those who talk through it talk on.
+        """
         for talk in self._on(unique_id):
-            self._end(at, talk, EndedBy.AGENT if unique_id == talk.leg else EndedBy.CALLER)
+            agents = unique_id == talk.leg
+            if not agents and not is_leg:
+                continue
+            if agents:
+                self.broken_off = BrokenOff(talk.member, talk.leg, talk.other, at)
+            self._end(at, talk, EndedBy.AGENT if agents else EndedBy.CALLER)
 
     def end_on(self, at: datetime, unique_id: str, by: EndedBy) -> None:
         """End those in which this channel takes part."""
         for talk in self._on(unique_id):
             self._end(at, talk, by)
 
-    def end_all(self, at: datetime) -> None:
+    def end_all(self, at: datetime, by: EndedBy = EndedBy.UNKNOWN) -> None:
         for talk in self._open[:]:
-            self._end(at, talk, EndedBy.UNKNOWN)
+            self._end(at, talk, by)
+
+    def of_leg(self, leg: str | None) -> Talk | None:
+        """Of the agent who talks on this channel."""
+        return next((talk for talk in self._open if talk.leg == leg), None)
 
     def _on(self, unique_id: str) -> list[Talk]:
         return [talk for talk in self._open if unique_id in (talk.leg, talk.other)]

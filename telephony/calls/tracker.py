@@ -8,20 +8,22 @@ nothing takes a call back from its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from crm_core.commands import OpenCall
-from crm_core.events import AttemptResult, Direction, EndedBy, Event, LegParty, Member
+from crm_core.events import AttemptResult, EndedBy, Event
 from crm_core.ids import BootId, CallId, PbxId
 from telephony.ami import messages as ami
 from telephony.calls.book import CallBook
 from telephony.calls.call import Call
-from telephony.calls.channels import Channel, Devices, SiteNames, device_of, is_leg, other_half
+from telephony.calls.channels import Devices, SiteNames, device_of
+from telephony.calls.dials import Dials
+from telephony.calls.moves import Moves
 from telephony.calls.rings import Offer
 from telephony.calls.settling import Settling
+from telephony.calls.sightings import Sightings, seen
 from telephony.calls.snapshot import ITEMS, MOST_HELD, Snapshot, conclude
-from telephony.calls.states import DIRECT_RESULTS, REASONS, RING_RESULTS
+from telephony.calls.states import REASONS
 
 
 class CallTracker:
@@ -40,17 +42,26 @@ class CallTracker:
     ) -> None:
         self._devices = Devices(names or SiteNames())
         self._book = CallBook(pbx, boot, self._devices)
+        self._moves = Moves(self._book)
+        self._sightings = Sightings(self._book, self._moves)
         self._settling = Settling(self._book)
+        dials = Dials(self._book, self._sightings, self._moves, self._settling)
         self._snapshot: Snapshot | None = None
         self._unheard: list[ami.AmiMessage] | None = None
         """Since the link was lost: what came before the snapshot that says what it builds on."""
         self._handlers: Mapping[type[ami.AmiMessage], Callable[[Any], object]] = {
-            ami.Newchannel: self._call_of,
+            ami.Newchannel: self._sightings.call_of,
             ami.Hangup: self._hangup,
             ami.Rename: self._rename,
-            ami.BridgeEnter: self._bridge_enter,
-            ami.DialBegin: self._dial_begin,
-            ami.DialEnd: self._dial_end,
+            ami.BridgeEnter: self._moves.bridge_enter,
+            ami.Hold: self._moves.hold,
+            ami.Unhold: self._moves.unhold,
+            ami.BlindTransfer: self._moves.blind,
+            ami.AttendedTransfer: self._moves.attended,
+            ami.Pickup: self._moves.pick_up,
+            ami.OriginateResponse: dials.originated,
+            ami.DialBegin: dials.begin,
+            ami.DialEnd: dials.end,
             ami.QueueCallerJoin: self._queue_caller_join,
             ami.QueueCallerLeave: self._queue_caller_leave,
             ami.QueueCallerAbandon: self._queue_caller_abandon,
@@ -76,18 +87,24 @@ class CallTracker:
 
     def feed(self, message: ami.AmiMessage) -> list[Event]:
         """The facts that this message tells; none for most messages."""
-        if message.at > self._settling.due_at:
-            self._settling.settle(message.at)
         if self._snapshot is not None or self._unheard is not None:
-            self._before_snapshot(message)
-        elif handler := self._handlers.get(type(message)):
-            handler(message)
+            self._before_snapshot(message)  # what would explain a Leave may have been lost
+        else:
+            if message.at > self._settling.due_at:
+                self._settling.settle(message.at)
+            if handler := self._handlers.get(type(message)):
+                handler(message)
         told = self._book.told
         if not told:
             return []
         found = told[:]
         told.clear()
         return found
+
+    @property
+    def unsettled(self) -> int:
+        """Calls in which something waits for the message, or the time, that explains it."""
+        return len(self._settling)
 
     def live_calls(self) -> tuple[CallId, ...]:
         return tuple(self._book.calls)
@@ -122,48 +139,8 @@ class CallTracker:
 
     # --- channels ---
 
-    def _call_of(self, message: ami.ShowsChannel) -> Call | None:
-        """The living call of a message that begins with a channel's snapshot."""
-        call = self._book.of_channel(message.unique_id)
-        if call is None or message.unique_id not in call.channels:
-            if not message.unique_id or not message.channel:
-                return None
-            channel = Channel(
-                unique_id=message.unique_id,
-                linked_id=message.linked_id or message.unique_id,
-                name=message.channel,
-                started_at=message.at,
-                exten=message.exten,
-            )
-            call = self._book.put(
-                channel,
-                context=message.context,
-                caller_number=message.caller_id_num,
-                caller_name=message.caller_id_name,
-                at_is_receipt=message.at_is_receipt,
-            )
-        return self._seen(call, message.at)
-
-    def _dialled(self, message: ami.ShowsTwoChannels, call: Call) -> None:
-        """The channel that is rung, where its Newchannel was not seen."""
-        unique_id = message.dest_unique_id
-        if not unique_id or not message.dest_channel or self._book.call_of(unique_id) is not None:
-            return
-        channel = Channel(
-            unique_id=unique_id,
-            linked_id=message.dest_linked_id or call.unique_id,
-            name=message.dest_channel,
-            started_at=message.at,
-        )
-        self._book.put(channel, context=message.dest_context)
-
-    def _seen(self, call: Call | None, at: datetime) -> Call | None:
-        if call is not None and at > call.last_seen_at:
-            call.last_seen_at = at
-        return call
-
     def _hangup(self, message: ami.Hangup) -> None:
-        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        call = seen(self._book.of_channel(message.unique_id), message.at)
         if call is None or message.unique_id is None:
             return
         call.channel_gone(message.at, message.unique_id, message.cause)
@@ -175,26 +152,13 @@ class CallTracker:
         if channel is not None and message.new_name:
             channel.rename(message.new_name)
 
-    def _bridge_enter(self, message: ami.BridgeEnter) -> None:
-        """After an attended transfer a channel's Linkedid is that of the older call."""
-        call = self._seen(self._book.of_channel(message.unique_id), message.at)
-        older = self._book.of_channel(message.linked_id)
-        if call is None or older is None or call is older or message.unique_id is None:
-            return
-        channel = call.channels.get(message.unique_id)
-        if channel is None or not channel.is_leg:
-            return
-        channel.linked_id = message.linked_id or channel.linked_id
-        self._book.move(call, message.unique_id, older, message.at)
-        if channel.party is LegParty.AGENT and channel.member is not None:
-            other = older.unique_id if older.unique_id in older.channels else None
-            older.connected(message.at, None, channel.member, channel.unique_id, other)
-
     # --- queues ---
 
     def _queue_caller_join(self, message: ami.QueueCallerJoin) -> None:
-        call = self._call_of(message)
+        call = self._sightings.call_of(message)
         if call is not None and message.unique_id and message.queue:
+            if call.talks.broken_off is not None:
+                self._moves.redirected(message.at, call, message.unique_id, message.queue)
             call.enters(
                 message.at,
                 message.unique_id,
@@ -205,13 +169,13 @@ class CallTracker:
             )
 
     def _queue_caller_leave(self, message: ami.QueueCallerLeave) -> None:
-        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        call = seen(self._book.of_channel(message.unique_id), message.at)
         if call is not None and message.unique_id and message.queue:
             call.leaves(message.at, message.unique_id, message.queue)
             self._settling.look_at(call, message.at)
 
     def _queue_caller_abandon(self, message: ami.QueueCallerAbandon) -> None:
-        call = self._seen(self._book.of_channel(message.unique_id), message.at)
+        call = seen(self._book.of_channel(message.unique_id), message.at)
         if call is not None and message.unique_id and message.queue:
             call.abandons(message.at, message.unique_id, message.queue)
 
@@ -225,12 +189,13 @@ class CallTracker:
         if not (message.unique_id and message.queue and message.interface):
             return
         member = self._devices.learn(message.interface, message.member_name)
-        call = self._call_of(message)
+        call = self._sightings.call_of(message)
         if call is None:
             return
-        self._dialled(message, call)
+        self._sightings.dialled(message, call)
         stay = call.waiting(message.at, message.unique_id, message.queue)
         if stay is None:
+            call.rung_late.add(message.dest_unique_id or "")
             return
         device = device_of(message.dest_channel or message.interface)
         call.offered(message.at, stay, member, message.dest_unique_id, device)
@@ -253,85 +218,12 @@ class CallTracker:
         call = self._book.of_channel(message.unique_id) or self._book.of_channel(
             message.dest_unique_id
         )
-        if self._seen(call, message.at) is None or call is None:
+        if seen(call, message.at) is None or call is None:
             return None, None
         offer = call.rings.at_leg(message.dest_unique_id)
         if offer is None:
             offer = call.rings.at_member(message.queue or "", message.interface or "")
         return call, offer
-
-    def _dial_begin(self, message: ami.DialBegin) -> None:
-        """In a queue AgentCalled has told the ring; without one, a Dial to a seat is the ring."""
-        call = self._call_of(message) if message.unique_id else None
-        call = call or self._seen(self._book.of_channel(message.dest_unique_id), message.at)
-        if call is None or not message.dest_unique_id or not message.dest_channel:
-            return
-        self._dialled(message, call)
-        if not is_leg(message.dest_channel):
-            return
-        if half := other_half(message.channel or ""):
-            if offer := self._offer_through(call, half):
-                offer.legs.add(message.dest_unique_id)
-                call.belongs_to(message.dest_unique_id, LegParty.AGENT, offer.member)
-                return
-        elif call.in_queue(message.unique_id or ""):
-            return
-        self._dial_without_queue(message, call)
-
-    def _offer_through(self, call: Call, half: str) -> Offer | None:
-        """The ring at a Local member, whose phone the other half of its channel dials."""
-        for channel in call.channels.values():
-            if channel.name == half:
-                return call.rings.at_leg(channel.unique_id)
-        return None
-
-    def _dial_without_queue(self, message: ami.DialBegin, call: Call) -> None:
-        caller = call.channels.get(message.unique_id or "")
-        if caller is None or not caller.is_leg:
-            caller = call.channels.get(call.unique_id)
-        placing = caller if caller is not None and caller.party is LegParty.AGENT else None
-        to_agent = self._devices.agent(message.dest_channel or "", message.dest_context)
-        if placing is not None and not call.stays:
-            call.announce(Direction.INTERNAL if to_agent else Direction.OUTBOUND)
-            number = placing.exten or message.dest_caller_id_num or ""
-            call.placed(message.at, placing.member or Member(), number, placing.unique_id)
-        if to_agent is None:
-            call.belongs_to(message.dest_unique_id, LegParty.CUSTOMER, None)
-            return
-        device = device_of(message.dest_channel or "")
-        call.offered(message.at, None, to_agent, message.dest_unique_id, device)
-
-    def _dial_end(self, message: ami.DialEnd) -> None:
-        call = self._seen(self._book.of_channel(message.dest_unique_id), message.at)
-        if call is None:
-            return
-        offer, status = call.rings.at_leg(message.dest_unique_id), message.dial_status or ""
-        if offer is None:
-            if status == "ANSWER":
-                self._customer_answered(message, call)
-        elif offer.stay is None:
-            if status == "ANSWER":
-                call.connected(
-                    message.at, None, offer.member, message.dest_unique_id, message.unique_id
-                )
-            else:
-                direct = DIRECT_RESULTS.get(status, AttemptResult.NO_ANSWER)
-                call.rang_out(message.at, offer, direct)
-        elif status == "ANSWER":
-            offer.stay.lifted = True  # AgentConnect makes it an answer
-        elif result := RING_RESULTS.get(status):
-            call.rings.end(message.at, offer, result)
-        else:
-            call.rings.stop(message.at, offer, None)
-        self._settling.look_at(call, message.at)
-
-    def _customer_answered(self, message: ami.DialEnd, call: Call) -> None:
-        """Of a call that a seat placed."""
-        placing = call.channels.get(message.unique_id or "")
-        if placing is not None and placing.party is LegParty.AGENT and placing.member is not None:
-            call.connected(
-                message.at, None, placing.member, placing.unique_id, message.dest_unique_id
-            )
 
     # --- talking ---
 
@@ -339,10 +231,10 @@ class CallTracker:
         if not (message.unique_id and message.queue and message.interface):
             return
         rung = self._devices.learn(message.interface, message.member_name)
-        call = self._call_of(message)
+        call = self._sightings.call_of(message)
         if call is None:
             return
-        self._dialled(message, call)
+        self._sightings.dialled(message, call)
         stay = call.waiting(message.at, message.unique_id, message.queue)
         if stay is None:
             return
@@ -360,21 +252,27 @@ class CallTracker:
             or self._book.of_channel(message.dest_unique_id)
             or self._book.of_channel(message.dest_linked_id)
         )
-        if self._seen(call, message.at) is None or call is None:
+        if seen(call, message.at) is None or call is None:
             return
         by = REASONS.get(message.reason or "", EndedBy.UNKNOWN)
         call.talks.completed(
-            message.at, message.unique_id, message.dest_unique_id, message.queue, by
+            message.at,
+            message.unique_id,
+            call.phone_behind(message.dest_unique_id),
+            message.queue,
+            by,
         )
 
     # --- snapshots ---
 
     def _snapshot_began(self, message: ami.SnapshotBegan) -> None:
+        held = self._snapshot.held if self._snapshot else []  # that one never came to its end
+        held = [*held, *(self._unheard or ())]
         if message.boot != self._book.boot:
             self._settling.clear()
             self._book.begin_boot(message.boot)
-        held = self._snapshot.held if self._snapshot else []  # that one never came to its end
-        self._snapshot = Snapshot.begin(self._book.calls.values(), [*held, *(self._unheard or ())])
+            held = []  # some may be of the former run; what lives of the present one the items show
+        self._snapshot = Snapshot.begin(self._book.calls.values(), held)
         self._unheard = None
 
     def _before_snapshot(self, message: ami.AmiMessage) -> None:
@@ -392,17 +290,27 @@ class CallTracker:
         """Live events wait until the snapshot is whole: it says what they build on."""
         if isinstance(message, ami.SnapshotEnded):
             self._snapshot = None
-            known, others = snapshot.sorted_held(self._book)
-            for each in known:
+            held = snapshot.sorted_held(self._book)
+            for each in held.former_known:
+                self._handle(each)
+            snapshot.remember(self._book.calls.values())
+            for each in held.known:
                 self._handle(each)
             conclude(snapshot, message.at, self._book)
-            for each in others:
+            lives = frozenset(self._book.calls)
+            for each in held.former_others:
+                self._handle(each)
+            for call in list(self._book.calls.values()):
+                if call.id not in lives:
+                    self._book.miss(call)
+            for each in held.others:
                 self._handle(each)
             for call in list(self._book.calls.values()):
                 self._settling.look_at(call, message.at)
         elif isinstance(message, ami.LinkLost):
             self._link_lost(message)
         elif isinstance(message, ami.QueueMemberItem):
+            snapshot.lists_come()
             self._queue_member(message)
         elif not snapshot.add(message):
             self._handle(message)
@@ -410,6 +318,6 @@ class CallTracker:
     def _link_lost(self, message: ami.LinkLost) -> None:
         """What comes next may be of another run of Asterisk: it waits for the snapshot."""
         for call in self._book.calls.values():
-            self._seen(call, message.at)  # until now we would have heard of its end
+            seen(call, message.at)  # until now we would have heard of its end
         self._unheard = self._snapshot.held if self._snapshot else []
         self._snapshot = None

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from telephony.demo_pbx.exchange import Channel, Exchange, Queue, QueueMember
 from telephony.demo_pbx.recording import Headers, value
+from telephony.dialplan import HELD_VARIABLE, HOLD_KEY
 
 Lines = list[Headers]
 """What goes back: the response first, then the items and the end of a list."""
@@ -52,6 +53,8 @@ class Switchboard:
     """Takes the channel of that name out of its conversation; it hangs up."""
     started_at: float
     session: Session
+    held: set[str]
+    """Channels whose other party is on hold, by name."""
 
 
 def response(asked: Asked, kind: str, *rest: tuple[str, str]) -> Headers:
@@ -241,6 +244,39 @@ def redirect(board: Switchboard, asked: Asked) -> Lines:
     return success(asked, "Redirect successful")
 
 
+# --- what the desk does to a call -----------------------------------------------------------------
+
+NOT_PLAYED = "The demonstration cannot do this; a real Asterisk does (make lab)."
+"""Not Asterisk's sentence: what is played are recordings, and none dials or transfers."""
+
+
+def play_dtmf(board: Switchboard, asked: Asked) -> Lines:
+    """The one key that the desk presses: the other party is put on hold, unless it is already."""
+    channel = board.exchange.channel(asked.get("Channel"))
+    if channel is None:
+        return error(asked, "Channel not found")
+    board.held.intersection_update(board.exchange.channels)
+    if asked.get("Digit") == HOLD_KEY and channel.bridge and channel.name not in board.held:
+        board.held.add(channel.name)
+        board.exchange.tell(board.exchange.stamped("Hold", "call,all", *channel.snapshot))
+    return success(asked, "DTMF successfully queued")
+
+
+def setvar(board: Switchboard, asked: Asked) -> Lines:
+    """The one variable that the desk sets on a live leg: the other party is taken back."""
+    channel = board.exchange.channel(asked.get("Channel"))
+    if channel is None:
+        return error(asked, "No such channel")
+    if asked.get("Variable") == HELD_VARIABLE and channel.name in board.held:
+        board.held.discard(channel.name)
+        board.exchange.tell(board.exchange.stamped("Unhold", "call,all", *channel.snapshot))
+    return success(asked, "Variable Set")
+
+
+def not_played(board: Switchboard, asked: Asked) -> Lines:
+    return error(asked, NOT_PLAYED)
+
+
 # --- queues ---------------------------------------------------------------------------------------
 
 
@@ -376,7 +412,10 @@ Answer = Callable[[Switchboard, Asked], Lines]
 
 # Action (lower case) → which of these write permissions it needs (any one; none: everybody may).
 ACTIONS: dict[str, tuple[frozenset[str], Answer]] = {
+    "atxfer": (frozenset({"call"}), not_played),
+    "blindtransfer": (frozenset({"call"}), not_played),
     "bridgelist": (frozenset(), bridge_list),
+    "cancelatxfer": (frozenset({"call"}), not_played),
     "coreshowchannels": (frozenset({"system", "reporting"}), core_show_channels),
     "corestatus": (frozenset({"system", "reporting"}), core_status),
     "events": (frozenset(), events),
@@ -384,11 +423,15 @@ ACTIONS: dict[str, tuple[frozenset[str], Answer]] = {
     "hangup": (frozenset({"system", "call"}), hangup),
     "login": (frozenset(), login),
     "logoff": (frozenset(), logoff),
+    "originate": (frozenset({"originate"}), not_played),
     "ping": (frozenset(), ping),
+    "playdtmf": (frozenset({"call"}), play_dtmf),
     "queueadd": (frozenset({"agent"}), queue_add),
     "queuepause": (frozenset({"agent"}), queue_pause),
     "queueremove": (frozenset({"agent"}), queue_remove),
     "queuestatus": (frozenset(), queue_status),
     "redirect": (frozenset({"call"}), redirect),
+    "setvar": (frozenset({"call"}), setvar),
+    "showdialplan": (frozenset({"config", "reporting"}), not_played),
     "status": (frozenset({"system", "call", "reporting"}), status),
 }

@@ -301,7 +301,7 @@ class Exchange:
         queue = self.queues.get(self.hotlines.get(called, ""))
         if queue is None:
             return "(Outgoing Line)"
-        return f"{queue.plan.name},t,,,{queue.plan.max_wait_seconds}"
+        return f"{queue.plan.name},tc,,,{queue.plan.max_wait_seconds}"
 
     def _connected(self, event: Headers) -> None:
         queue = self.queues[value(event, "Queue") or ""]

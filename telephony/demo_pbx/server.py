@@ -152,6 +152,7 @@ class AmiServer:
         self._accounts = {account.user: account for account in accounts}
         self._hang_up, self._send_away = hang_up, send_away
         self._started_at = exchange.clock()
+        self._held: set[str] = set()
         self._sessions: dict[_Session, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         exchange.events_heard_by.append(self._hear)
@@ -261,6 +262,7 @@ class AmiServer:
             send_away=self._send_away,
             started_at=self._started_at,
             session=session,
+            held=self._held,
         )
 
 

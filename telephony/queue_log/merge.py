@@ -25,10 +25,15 @@ from crm_core.events import (
     PassRang,
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, call_id
+from telephony.queue_log.dials import DialFold
+from telephony.queue_log.member_rows import MEMBER_CHANGES, MemberFold
 from telephony.queue_log.parser import Row
 
 SAME_BOOT = timedelta(seconds=5)
 """How far CoreStatus and QUEUESTART may differ about the start of one run of Asterisk."""
+
+ROUNDING = timedelta(seconds=2)
+"""Of a wait and a talk, each in whole seconds."""
 
 REMEMBERED = 20_000
 """Places (Uniqueid, queue) kept after their pass closed: the next entry's ordinal depends on them."""
@@ -75,6 +80,7 @@ class _Pass:
     key: QueuePassKey
     call: CallId
     boot: BootId
+    entered_at: datetime
     last_told_at: datetime
     wait_seconds: int | None = None
     """None until connected."""
@@ -98,6 +104,8 @@ class QueueLogFold:
 
     `boots` and `passes` are what is known from before. `call_of` says to which call AMI counts a
     channel: a transferred caller may enter a queue in a call that is older than his channel.
+    `first_run` names the run of the first rows where nobody knows when it began; without it the first
+    row is taken for its beginning.
     """
 
     def __init__(
@@ -107,14 +115,17 @@ class QueueLogFold:
         passes: Iterable[ToldPass] = (),
         call_of: Callable[[str], CallId | None] = no_other_call,
         remembered: int = REMEMBERED,
+        first_run: BootId | None = None,
     ) -> None:
-        self._remembered = remembered
+        self._remembered, self._first_run = remembered, first_run
         self._pbx = pbx
         self._boots = sorted(boots, key=lambda boot: boot.started_at)
         self._boot: KnownBoot | None = None
         self._claimed: set[BootId] = set()
         """Runs whose QUEUESTART was read, or that are over: they cannot begin again."""
         self._call_of = call_of
+        self._dials = DialFold(pbx)
+        self._members = MemberFold(pbx)
         self._open: dict[Place, list[_Pass]] = {}
         self._latest: OrderedDict[Place, _Pass] = OrderedDict()
         self.unmatched = 0
@@ -127,12 +138,22 @@ class QueueLogFold:
         if all(known.boot != boot.boot for known in self._boots):
             self._boots = sorted([*self._boots, boot], key=lambda known: known.started_at)
 
+    def ended(self, at: datetime) -> list[Event]:
+        """No row comes any more before `at`: a run that is known to have begun ends those before it."""
+        return self._run_of(at) if self._boot is not None else []
+
     def feed(self, row: Row) -> list[Event]:
         """The facts of this row; none for rows that tell nothing about a pass."""
         if row.verb == "QUEUESTART":
             return self._started(row)
         found = self._run_of(row.at)
-        if not row.unique_id or row.unique_id == "NONE" or row.queue == "NONE":
+        if row.verb in MEMBER_CHANGES:
+            return [*found, *self._members.feed(row)]
+        if not row.unique_id or row.unique_id == "NONE":
+            return found
+        if row.verb in ("ZX_DIALLED", "ZX_ENDED"):
+            return [*found, *self._without_queue(row)]
+        if row.queue == "NONE":
             return found
         if row.verb == "ENTERQUEUE":
             found += self._entered(row, row.at, row.caller_number)
@@ -148,14 +169,23 @@ class QueueLogFold:
             self._dumped(row)
         return found
 
+    def _without_queue(self, row: Row) -> list[Event]:
+        assert self._boot is not None
+        call = self._call_of(row.unique_id) or self._dials.call_of(row.unique_id)
+        known = call or call_id(self._pbx, self._boot.boot, row.unique_id)
+        return self._dials.feed(row, known, self._boot.boot)
+
     def _run_of(self, at: datetime) -> list[Event]:
         """Make sure that a run is known, and go to a later one whose QUEUESTART was lost."""
         if self._boot is None:
             begun = [boot for boot in self._boots if boot.started_at <= at + SAME_BOOT]
-            if begun or self._boots:
-                self._boot = begun[-1] if begun else self._boots[0]
-                return self._end_former_runs()
-            return self._found_boot(at)
+            if not begun and self._first_run is not None:
+                self._boot = KnownBoot(boot=self._first_run, started_at=at)
+                return []
+            if not begun:
+                return self._found_boot(at)
+            self._boot = begun[-1]
+            return self._end_former_runs()
         later = [
             boot
             for boot in self._boots
@@ -195,7 +225,7 @@ class QueueLogFold:
         for place in [place for place, each in self._latest.items() if each.closed]:
             if self._latest[place].boot != self._boot.boot:
                 del self._latest[place]
-        found: list[Event] = []
+        found: list[Event] = self._dials.end_other_runs(self._boot.boot)
         for each in sorted(ended, key=lambda each: (each.last_told_at, str(each.key))):
             outcome = Outcome.AGENT_DUMP if each.dumped else Outcome.UNKNOWN_END
             found.append(self._close(each, each.last_told_at, outcome))
@@ -212,6 +242,7 @@ class QueueLogFold:
             key=QueuePassKey(unique_id=row.unique_id, queue=row.queue, ordinal=ordinal),
             call=call or call_id(self._pbx, self._boot.boot, row.unique_id),
             boot=self._boot.boot,
+            entered_at=at,
             last_told_at=at,
         )
         self._remember(entered)
@@ -250,7 +281,8 @@ class QueueLogFold:
         rang_for = row.number(0) or 0
         each = self._latest.get((row.unique_id, row.queue))
         found: list[Event] = []
-        if each is None:
+        began = row.at - timedelta(milliseconds=rang_for)
+        if each is None or (each.closed and began > each.last_told_at):
             found, each = self._waiting(row, rang_for // 1000)
         each.rings += 1
         if not each.closed:
@@ -275,21 +307,22 @@ class QueueLogFold:
             return self._talked(row, ended_by)
         place = WAIT_PLACE[row.verb]
         wait = row.number(place)
-        if self._is_late(row):
+        if self._is_late(row, wait or 0):
             return []
         found, each = self._waiting(row, wait or 0)
         return [*found, self._close(each, row.at, outcome, wait=wait)]
 
     def _talked(self, row: Row, ended_by: EndedBy | None) -> list[Event]:
         wait, talk = row.number(-3), row.number(-2)
-        talking = [each for each in self._here(row) if each.connected]
+        seconds = (wait or 0) + (talk or 0)
+        talking = [e for e in self._here(row) if e.connected and not _began_later(row, seconds, e)]
         found: list[Event] = []
         if talking:
             each = talking[0]  # he may wait in the same queue again before BLINDTRANSFER is written
-        elif self._is_late(row):
+        elif self._is_late(row, seconds):
             return []
         else:
-            found, each = self._waiting(row, (wait or 0) + (talk or 0))
+            found, each = self._waiting(row, seconds)
         each.agent = each.agent or row.agent
         closed = self._close(
             each, row.at, Outcome.ANSWERED, wait=wait, talk=talk, agent=row.agent, by=ended_by
@@ -318,15 +351,19 @@ class QueueLogFold:
         """Open passes of this channel in this queue, oldest first."""
         return self._open.get((row.unique_id, row.queue), [])
 
-    def _is_late(self, row: Row) -> bool:
+    def _is_late(self, row: Row, seconds_since_entry: int) -> bool:
         """A closing row for a pass that is closed: told twice, or ours after Asterisk's own."""
-        late = not self._here(row) and (row.unique_id, row.queue) in self._latest
+        if self._here(row):
+            return False
+        closed = self._latest.get((row.unique_id, row.queue))
+        since = row.at - timedelta(seconds=seconds_since_entry)
+        late = closed is not None and since <= closed.last_told_at
         self.unmatched += late
         return late
 
     def _waiting(self, row: Row, seconds_since_entry: int) -> tuple[list[Event], _Pass]:
         """The pass that waits here; entered now if its ENTERQUEUE row was lost."""
-        here = self._here(row)
+        here = [e for e in self._here(row) if not _began_later(row, seconds_since_entry, e)]
         for each in reversed(here):
             if not each.connected:
                 return [], each
@@ -347,7 +384,7 @@ class QueueLogFold:
         by: EndedBy | None = None,
     ) -> PassClosed:
         place = (each.key.unique_id, each.key.queue)
-        each.closed = True
+        each.closed, each.last_told_at = True, at
         self._open[place].remove(each)
         if not self._open[place]:
             del self._open[place]
@@ -377,11 +414,21 @@ class QueueLogFold:
                 self._latest[oldest] = kept
 
 
+def _began_later(row: Row, seconds_since_entry: int, each: _Pass) -> bool:
+    """The row is of a later stay than this one: what closed this one and began that was lost.
+
+    Asterisk takes seconds and the row's moment from one clock, so they agree but for the rounding.
+    """
+    since = row.at - timedelta(seconds=seconds_since_entry)
+    return seconds_since_entry > 0 and since - each.entered_at > ROUNDING
+
+
 def _resumed(told: ToldPass) -> _Pass:
     return _Pass(
         key=told.queue_pass,
         call=told.call,
         boot=told.boot,
+        entered_at=told.entered_at or told.last_told_at,
         last_told_at=told.last_told_at,
         wait_seconds=told.wait_seconds,
         agent=told.agent,

@@ -1,42 +1,21 @@
-"""Follows the file `queue_log` through rotation, truncation and absence; gives whole lines only.
+"""Follows the file `queue_log` through rotation, compression, truncation and absence.
 
-Reads are small and cheap, and never wait. An error of the operating system does not leave this
-file: it becomes the sentence `trouble`, and the next `read` tries again.
+Gives whole lines only. Reads are small and cheap, and never wait. An error of the operating system does
+not leave this file: it becomes the sentence `trouble`, and the next `read` tries again.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
-import re
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+
+from telephony.queue_log.files import Beginning, Damaged, LogFile, Place, rotated
 
 READ_BYTES = 1 << 20
-FINGERPRINT_BYTES = 64
 HISTORY_SECONDS = 24 * 3600
 """How far back a file without a stored position is read; older history is imported on request."""
 
 QUEUESTART = b"|NONE|NONE|NONE|QUEUESTART|"
-POSITION = re.compile(r"(\d+):(\d+):([0-9a-f]*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a file that survives renaming: inode, offset, and how the file begins.
-
-    The fingerprint tells a file from a later one with the same inode; it covers only bytes before
-    `offset`, which an append-only file never changes.
-    """
-
-    inode: int
-    offset: int
-    fingerprint: str
-
-    def __str__(self) -> str:
-        return f"{self.inode}:{self.offset}:{self.fingerprint}"
 
 
 class QueueLogTail:
@@ -48,9 +27,12 @@ class QueueLogTail:
 
     def __init__(self, path: Path, position: str | None) -> None:
         self._path = path
-        self._wanted = _place(position)
-        self._file: BinaryIO | None = None
+        self._wanted = Place.of(position)
+        self._file: LogFile | None = None
         self._offset = 0
+        self._was_cut = False
+        self.missed = 0
+        """How often rows may have been missed: the file was cut short, or is gone or damaged."""
 
     def read(self, limit: int = READ_BYTES) -> tuple[bytes, str | None]:
         """Whole lines, and the position behind them; None while there has never been a file."""
@@ -61,7 +43,8 @@ class QueueLogTail:
             self.trouble = f"{self._path} is not there; waiting for Asterisk to write it"
             return b"", self.position
         except OSError as wrong:
-            self.trouble = f"{self._path} cannot be read: {wrong.strerror or wrong}"
+            which = wrong.filename or (self._file.path if self._file else self._path)
+            self.trouble = f"{which} cannot be read: {wrong.strerror or wrong}"
             self._close()
             return b"", self.position
         if self.trouble is told:
@@ -77,8 +60,8 @@ class QueueLogTail:
         self._close()
 
     def _read(self, limit: int) -> bytes:
-        if self._file is not None and self._wanted and not _is_in(self._file, self._wanted):
-            self._close()  # truncated; what it held may have been copied aside
+        if self._file is not None and not self._file.is_compressed and self._cut_short(self._file):
+            self._close()  # what it held may have been copied aside
         if self._file is None:
             self._open()
         data = self._whole_lines(limit)
@@ -87,69 +70,109 @@ class QueueLogTail:
             data = self._whole_lines(limit)
             if not data:
                 self._close()
-                self._start(following.open("rb", buffering=0), 0)
+                self._start(LogFile(following), 0)
                 data = self._whole_lines(limit)
         return data
 
+    def _cut_short(self, file: LogFile) -> bool:
+        if self._wanted is None or file.holds(self._wanted):
+            return False
+        self._was_cut = True
+        return True
+
     def _whole_lines(self, limit: int) -> bytes:
         assert self._file is not None
-        self._file.seek(self._offset)
-        data = self._file.read(limit) or b""
+        try:
+            data = self._file.read_at(self._offset, limit)
+        except Damaged as wrong:
+            self._miss(f"{self._file.path} is damaged after byte {self._offset} ({wrong})")
+            following = self._following() or self._path
+            self._close()
+            self._start(LogFile(following), 0)
+            return self._whole_lines(limit)
         whole = data.rfind(b"\n") + 1
         if not whole and len(data) == limit:
             whole = limit  # longer than any row: the parser throws it away
         self._offset += whole
         if whole:
-            self._wanted = _place_in(self._file, self._offset)
+            self._wanted = self._file.place(self._offset)
         return data[:whole]
 
     def _open(self) -> None:
         """The file that `position` is in, wherever rotation has put it; else the present one."""
-        wanted = self._wanted
+        wanted, was_cut = self._wanted, self._was_cut
         if wanted is None:
-            file = self._path.open("rb", buffering=0)
+            file = LogFile(self._path)
             self._start(file, _last_start(file))
             return
-        for path in [self._path, *self._rotated()]:
+        found = self._holding(wanted)
+        cut = was_cut or self._was_cut
+        self._was_cut = False
+        if found is not None:
+            self._start(found, wanted.offset)
+            if cut:
+                self._miss(f"{self._path} was cut short in its place (copytruncate)")
+            return
+        self._start(LogFile(self._path), 0)
+        self._miss(f"{self._path}: what was read before is gone from it")
+
+    def _holding(self, wanted: Place) -> LogFile | None:
+        try:
+            file = LogFile(self._path)
+        except FileNotFoundError:
+            pass
+        else:
+            if file.holds(wanted):
+                return file
+            self._was_cut |= file.status.st_ino == wanted.inode
+            file.close()
+        for path in rotated(self._path):
             try:
-                file = path.open("rb", buffering=0)
+                file = LogFile(path)
             except FileNotFoundError:
                 continue
-            if _is_in(file, wanted):
-                self._start(file, wanted.offset)
-                return
+            try:
+                if file.holds(wanted):
+                    return file
+            except Damaged:
+                pass  # not unpacked so far: it cannot give what follows either
             file.close()
-        self._start(self._path.open("rb", buffering=0), 0)
-        self.trouble = f"{self._path}: what was read before is gone from it; rows may be missed"
+        return None
 
-    def _start(self, file: BinaryIO, offset: int) -> None:
+    def _miss(self, what: str) -> None:
+        self.missed += 1
+        self.trouble = f"{what}; rows may be missed"
+
+    def _start(self, file: LogFile, offset: int) -> None:
         self._file, self._offset = file, offset
-        self._wanted = _place_in(file, offset)
+        self._wanted = file.place(offset)
 
     def _following(self) -> Path | None:
         """Where the rows go on after a rotation: the next file in time, at last the present one."""
-        assert self._file is not None
-        mine = os.fstat(self._file.fileno())
+        file = self._file
+        assert file is not None
+        status = file.status
         try:
-            present = self._path.stat()
+            with LogFile(self._path) as present:
+                if present.status.st_ino == status.st_ino:
+                    return None
+                # Somebody's copies of the file that is being read, or of the present one.
+                known = [mine := Beginning.of(file), Beginning.of(present)]
         except FileNotFoundError:
-            return None
-        if present.st_ino == mine.st_ino:
+            if status.st_nlink == 0:
+                self.trouble = f"{self._path} was deleted; reading what Asterisk has open still"
             return None
         later = []
-        for path in self._rotated():
-            found = path.stat()
-            if found.st_ino != mine.st_ino and found.st_mtime_ns > mine.st_mtime_ns:
-                later.append((found.st_mtime_ns, path))
+        for path in rotated(self._path):
+            try:
+                with LogFile(path) as beside:
+                    found = Beginning.of(beside)
+            except (FileNotFoundError, Damaged):
+                continue
+            copied = any(found.is_copy_of(other) for other in known)
+            if found.text and found.is_after(mine) and not copied:
+                later.append((found.order, path))
         return min(later)[1] if later else self._path
-
-    def _rotated(self) -> list[Path]:
-        """`queue_log.1`, `queue_log-20261124` …; a compressed one cannot be followed."""
-        return [
-            path
-            for path in self._path.parent.glob(self._path.name + "?*")
-            if path.suffix not in (".gz", ".bz2", ".xz", ".zst") and path.is_file()
-        ]
 
     def _close(self) -> None:
         if self._file is not None:
@@ -157,33 +180,9 @@ class QueueLogTail:
             self._file = None
 
 
-def _place(position: str | None) -> Place | None:
-    found = POSITION.fullmatch(position or "")
-    return Place(int(found[1]), int(found[2]), found[3]) if found else None
-
-
-def _place_in(file: BinaryIO, offset: int) -> Place:
-    return Place(os.fstat(file.fileno()).st_ino, offset, _fingerprint(file, offset))
-
-
-def _is_in(file: BinaryIO, place: Place) -> bool:
-    """Whether this is the file that `place` was taken in, or a copy, and it still reaches so far."""
-    status = os.fstat(file.fileno())
-    return (
-        (status.st_ino == place.inode or place.offset >= FINGERPRINT_BYTES)
-        and status.st_size >= place.offset
-        and _fingerprint(file, place.offset) == place.fingerprint
-    )
-
-
-def _fingerprint(file: BinaryIO, offset: int) -> str:
-    beginning = os.pread(file.fileno(), min(offset, FINGERPRINT_BYTES), 0)
-    return blake2b(beginning, digest_size=8).hexdigest()
-
-
-def _last_start(file: BinaryIO) -> int:
+def _last_start(file: LogFile) -> int:
     """Where the last QUEUESTART row of the file's last 24 hours begins; without one, those hours."""
-    if not os.fstat(file.fileno()).st_size:
+    if file.is_compressed or not file.status.st_size:
         return 0
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as rows:
         end = len(rows)

@@ -153,8 +153,8 @@ FILE = FilePage(
         FactShown(label="合同号", value=""),
     ),
     numbers=(
-        NumberShown(number="138****8000", contact="王建国", is_invalid=False),
-        NumberShown(number="010****5678", contact=None, is_invalid=True),
+        NumberShown(phone=1, number="138****8000", contact="王建国", is_invalid=False),
+        NumberShown(phone=2, number="010****5678", contact=None, is_invalid=True),
     ),
     contacts=(ContactShown(name="李秀英", position="采购", numbers=("139****1111",)),),
     calls=CALLS,

@@ -26,18 +26,22 @@ from agent_ui.calls.view import (
     CallRow,
     CallsPage,
     Choice,
+    LegShown,
     PassShown,
     RecordShown,
     TimelineLine,
+    TransferShown,
 )
 from agent_ui.desk.own_state import AgentBadge, MissedRing, PauseChoice
 from agent_ui.desk.view import (
     CallBar,
     CallCard,
+    ColleaguesNote,
     Connection,
     DemoPhone,
     DeskPage,
     DispositionChoice,
+    HandedOver,
     MyCall,
     MyDay,
     Note,
@@ -63,10 +67,14 @@ from crm_core.events import (
     AttemptResult,
     Direction,
     EndedBy,
+    LegParty,
     LinkState,
     Outcome,
+    TransferKind,
+    TransferResult,
 )
 from crm_core.ids import CallId, CustomerId
+from tests.agent_ui.books_samples import DIFFERS, book_pages
 from tests.agent_ui.customer_samples import customer_pages
 from tests.agent_ui.people_samples import people_pages
 
@@ -239,6 +247,14 @@ WANG_BAR = CallBar(
     waited_seconds=18,
 )
 
+WANG_BAR = replace(WANG_BAR, can_act=True)
+HELD_BAR = replace(WANG_BAR, state=AgentState.ON_HOLD, held_since=ago(1.3))
+CONSULTING_BAR = replace(HELD_BAR, consults="赵磊 · 8002")
+
+NOTES_OF_COLLEAGUES = (
+    ColleaguesNote(agent="李敏", text="空调不制冷，已重启两次，客户很着急。", disposition="需上门"),
+)
+
 WANG_POP = ScreenPop(
     call=WANG,
     direction=Direction.INBOUND,
@@ -253,6 +269,15 @@ WANG_POP = ScreenPop(
     repeat=REPEAT,
     last=HISTORY[0],
     greeting=GREETING,
+)
+
+HANDED_POP = replace(
+    WANG_POP,
+    greeting="",
+    handed_over=HandedOver(by="李敏", consults=False, notes=NOTES_OF_COLLEAGUES),
+)
+ASKED_POP = replace(
+    HANDED_POP, handed_over=HandedOver(by="李敏", consults=True, notes=NOTES_OF_COLLEAGUES)
 )
 
 UNKNOWN_POP = ScreenPop(
@@ -274,6 +299,7 @@ CHIPS = (
 DAY = MyDay(
     answered=42,
     placed=18,
+    may_dial=True,
     missed=1,
     talk_seconds=6348,
     wrap_up_seconds=1131,
@@ -360,6 +386,12 @@ RINGING = replace(
     day=DAY,
 )
 
+HOLDING = replace(TALKING, badge=a_badge(AgentState.ON_HOLD, 1.3), bars=(HELD_BAR,))
+CONSULTING = replace(HOLDING, bars=(CONSULTING_BAR,))
+HANDED = replace(RINGING, pops=(HANDED_POP,))
+ASKED = replace(RINGING, pops=(ASKED_POP,))
+TAKEN_OVER = replace(TALKING, cards=(replace(WANG_CARD, colleagues=NOTES_OF_COLLEAGUES),))
+
 TWO_CALLS = replace(TALKING, cards=(UNKNOWN_CARD, WANG_CARD), pops=(UNKNOWN_POP,))
 
 assert WANG_CARD.note is not None
@@ -397,6 +429,11 @@ LONG = replace(
 )
 
 DESKS = {
+    "holding": HOLDING,
+    "consulting": CONSULTING,
+    "handed over": HANDED,
+    "asked": ASKED,
+    "taken over": TAKEN_OVER,
     "idle": IDLE,
     "ringing": RINGING,
     "talking": TALKING,
@@ -504,6 +541,11 @@ CALLS = CallsPage(
         Choice(value="/calls?from=2026-11-18&to=2026-11-18", label="今天"),
         Choice(value="/calls?from=2026-11-17&to=2026-11-17", label="昨天"),
     ),
+    confidences=(Choice(value="gap", label="有盲区"),),
+    gave_up_count=2,
+    books=DIFFERS,
+    not_recorded_before=ago(9_000),
+    gap=(ago(42), ago(41.4)),
 )
 
 CALL = CallPage(
@@ -532,6 +574,44 @@ CALL = CallPage(
             ),
         ),
     ),
+    transfers=(
+        TransferShown(
+            kind=TransferKind.ATTENDED,
+            at=ago(2),
+            sender="李敏",
+            dialled="8002",
+            to="张伟",
+            result=TransferResult.SUCCEEDED,
+        ),
+        TransferShown(
+            kind=TransferKind.BLIND,
+            at=ago(1),
+            sender="张伟",
+            dialled="139****9000",
+            to=None,
+            result=None,
+        ),
+    ),
+    legs=(
+        LegShown(
+            party=LegParty.CUSTOMER,
+            who=None,
+            started_at=ago(3),
+            ended_at=NOW,
+            ring_seconds=None,
+            talk_seconds=131,
+            hold_seconds=20,
+        ),
+        LegShown(
+            party=LegParty.AGENT,
+            who="李敏",
+            started_at=ago(2.6),
+            ended_at=None,
+            ring_seconds=3,
+            talk_seconds=None,
+            hold_seconds=None,
+        ),
+    ),
     timeline=(
         TimelineLine(
             at=ago(3),
@@ -557,6 +637,8 @@ CALL = CallPage(
             submitted=True,
         ),
     ),
+    gaps=((ago(2.8), ago(2.7)),),
+    may_open_gap_book=True,
 )
 
 DEVICES = DevicePage(
@@ -622,6 +704,7 @@ def pages() -> dict[str, tuple[str, dict[str, object]]]:
     }
     for name, desk in DESKS.items():
         shown[f"desk-{name}"] = ("desk/page.html", {"shell": a_shell(), "page": desk})
+    shown |= book_pages(a_shell("/gaps"))
     shown |= customer_pages()
     shown |= people_pages()
     shown["offline"] = ("offline.html", {"shell": anonymous})

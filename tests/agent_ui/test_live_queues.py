@@ -55,11 +55,12 @@ def closes(
     queue_pass: QueuePassKey,
     outcome: Outcome,
     wait: int,
+    after: int = 0,
 ) -> None:
-    """`queue_log` says how the pass ended."""
+    """`queue_log` says how the pass ended, so many seconds from now."""
     world.bus.publish(
         PassClosed(
-            at=datetime.now(UTC),
+            at=datetime.now(UTC) + timedelta(seconds=after),
             pbx=PBX,
             call=call,
             queue_pass=queue_pass,
@@ -311,7 +312,9 @@ async def test_the_day_equals_the_table_and_is_on_page_and_in_answers(
         (Outcome.EXIT_KEY, 4),
     ):
         call, queue_pass = world.caller_queues()
-        closes(world, call, queue_pass, outcome, wait)
+        # Without an answer the wait ends with the row, and tells when it began.
+        after = 0 if outcome is Outcome.ANSWERED else wait
+        closes(world, call, queue_pass, outcome, wait, after=after)
         world.ends(call)
     expected = QueueCounts(offered=5, answered=2, within=1, abandoned=1, overflowed=2)
     assert card_of(world, who).today == expected

@@ -82,6 +82,7 @@ def opens(access: Access | None, visitor: Visitor) -> bool:
 def path_of(route: Declared) -> str:
     return (
         route.path.replace("{call_id}", "0" * 32)
+        .replace("{recording_id}", "0" * 32)
         .replace("{customer_id}", "1")
         .replace("{release}", "0")
         .replace("{name:path}", "css/desk.css")

@@ -230,6 +230,7 @@ NAMES = Names(
     member=lambda member: {"1021": "李敏", "1022": "张伟"}[member.name or ""],
     queue=str,
     number=lambda number: number and f"{number[:3]}****{number[-4:]}",
+    dialled=str,
 )
 
 

@@ -34,7 +34,22 @@ from crm_core.agents.states import AgentStates
 from crm_core.bus import Envelope, MemoryBus
 from crm_core.centre.plan import QueuePlan, SwitchPlan
 from crm_core.centre.setup import import_setup
-from crm_core.commands import ChooseState, Done, ExtendWrapUp, HangUp
+from crm_core.commands import (
+    AttemptOf,
+    ChooseState,
+    CompleteTransfer,
+    ConsultCall,
+    Done,
+    EndConsultation,
+    ExtendWrapUp,
+    HangUp,
+    HoldCall,
+    OfOwnLeg,
+    PlaceCall,
+    Placed,
+    ResumeCall,
+    TransferCall,
+)
 from crm_core.customers.edit import create_customer
 from crm_core.db import engine_of, transaction
 from crm_core.errors import ZuoxiError
@@ -42,8 +57,10 @@ from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallOffered,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     DeviceSeen,
@@ -57,6 +74,10 @@ from crm_core.events import (
     Member,
     OfferEnded,
     Tick,
+    TransferBegan,
+    TransferEnded,
+    TransferKind,
+    TransferResult,
 )
 from crm_core.ids import BootId, CallId, PbxId, QueuePassKey, call_id
 from crm_core.live_board.board import LiveBoard
@@ -257,6 +278,14 @@ class World:
     hung_up: list[HangUp] = field(default_factory=list)
     silent: bool = False
     """Asterisk's side answers no command about states."""
+    acted: list[OfOwnLeg] = field(default_factory=list)
+    """What the call bar has asked for; told as facts at once, unless `refuses`."""
+    placed: list[PlaceCall] = field(default_factory=list)
+    refuses: str | None = None
+    known_attempts: dict[str, CallId] = field(default_factory=dict)
+    """What Asterisk's side has heard of."""
+    loses_answers: bool = False
+    """What is to be placed is dialled, and the answer never comes."""
     _numbers: Any = field(default_factory=lambda: count(1))
     _closing: list[Any] = field(default_factory=list)
 
@@ -368,6 +397,84 @@ class World:
         except ZuoxiError as wrong:
             return Done(refused=wrong.detail)
         return Done()
+
+    async def act(self, command: OfOwnLeg) -> Done:
+        """What telephony answers, and the facts that Asterisk tells then."""
+        self.acted.append(command)
+        if self.refuses is not None:
+            return Done(refused=self.refuses)
+        talk = next(t for t in self.board.calls[command.call].talks if t.leg == command.leg)
+        of: Any = {"at": datetime.now(UTC), "pbx": PBX, "call": command.call}
+        leg: Any = {"member": talk.member, "leg": command.leg}
+        match command:
+            case HoldCall():
+                self.bus.publish(CallHeld(**of, **leg))
+            case ResumeCall():
+                self.bus.publish(CallResumed(**of, **leg))
+            case TransferCall():
+                self._transfer(command, talk.member, TransferKind.BLIND)
+                self._transferred(command, talk.member, TransferResult.SUCCEEDED)
+            case ConsultCall():
+                self.bus.publish(CallHeld(**of, **leg))
+                self._transfer(command, talk.member, TransferKind.ATTENDED)
+            case CompleteTransfer():
+                self._transferred(command, talk.member, TransferResult.SUCCEEDED)
+            case EndConsultation():
+                self._transferred(command, talk.member, TransferResult.RETURNED)
+                self.bus.publish(CallResumed(**of, **leg))
+        return Done()
+
+    def _transfer(
+        self, command: TransferCall | ConsultCall, by: Member, kind: TransferKind
+    ) -> None:
+        former = self.board.calls[command.call].transfer
+        self.bus.publish(
+            TransferBegan(
+                at=datetime.now(UTC),
+                pbx=PBX,
+                call=command.call,
+                nth=former.nth + 1 if former else 1,
+                kind=kind,
+                member=by,
+                to=command.to.exten,
+            )
+        )
+
+    def _transferred(self, command: OfOwnLeg, by: Member, result: TransferResult) -> None:
+        now, present = datetime.now(UTC), self.board.calls[command.call].transfer
+        assert present is not None
+        if result is TransferResult.SUCCEEDED:
+            self.bus.publish(
+                ConversationEnded(
+                    at=now,
+                    pbx=PBX,
+                    call=command.call,
+                    queue_pass=None,
+                    member=by,
+                    ended_by=EndedBy.TRANSFER,
+                    leg=command.leg,
+                )
+            )
+        self.bus.publish(
+            TransferEnded(
+                at=now,
+                pbx=PBX,
+                call=command.call,
+                nth=present.nth,
+                to_member=None,
+                result=result,
+            )
+        )
+
+    async def place(self, command: PlaceCall) -> Placed | None:
+        if self.refuses is not None:
+            return Placed(refused=self.refuses)
+        self.placed.append(command)
+        self.known_attempts[command.attempt] = call_id(PBX, BOOT, command.attempt)
+        return None if self.loses_answers else Placed(call=self.known_attempts[command.attempt])
+
+    async def attempt(self, asked: AttemptOf) -> Placed:
+        return Placed(call=self.known_attempts.get(asked.attempt))
 
     def caller_queues(
         self,
@@ -511,6 +618,13 @@ async def running(settings: Settings) -> AsyncIterator[World]:
         world.tell(states.feed(envelope.event))
 
     bus.answer(HangUp, hang_up)
+    for kind in (
+        *(HoldCall, ResumeCall, TransferCall, ConsultCall),
+        *(CompleteTransfer, EndConsultation),
+    ):
+        bus.answer(kind, world.act)
+    bus.answer(PlaceCall, world.place)
+    bus.answer(AttemptOf, world.attempt)
     bus.answer(ChooseState, world.choose)
     bus.answer(ExtendWrapUp, world.choose)
     await ui.start()

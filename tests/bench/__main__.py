@@ -32,7 +32,7 @@ from pathlib import Path
 from statistics import median
 
 from crm_core.migrations import upgrade
-from tests.bench import centre, floor, growth, ingest, lookup, pop, start
+from tests.bench import centre, floor, growth, ingest, lookup, old_rows, pop, start
 from tests.bench.clients import connect
 from tests.bench.control import control
 from tests.bench.figures import (
@@ -328,6 +328,25 @@ class Bench:
 
     # --- the end ----------------------------------------------------------------------------------
 
+    # --- old rows ---------------------------------------------------------------------------------
+
+    def imports(self) -> None:
+        for one in old_rows.measure(self.folder / "old-rows"):
+            self.wrong += one.wrong
+            say(f"  {one.database}: {one.said}; again {one.again_seconds:.0f} s")
+            of_sqlite = one.database == "SQLite"
+            self.figures.append(
+                Figure(
+                    name="P30" if of_sqlite else "P31",
+                    what_en=f"a million rows of old queue_log become calls, {one.database}",
+                    what_zh=f"一百万行旧 queue_log 变成通话记录，{one.database}",
+                    value=one.wall_seconds,
+                    shown=f"{one.wall_seconds:.0f} s ({one.cpu_seconds:.0f} s of CPU)",
+                    floor=60 if of_sqlite else None,
+                    unit=" s",
+                )
+            )
+
     def verdict(self) -> int:
         """Say what came of it; the exit code."""
         if self.wrong:
@@ -368,6 +387,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "lookup": Bench.lookups,
     "floor": Bench.floors,
     "growth": Bench.growths,
+    "old-rows": Bench.imports,
     "pop": Bench.pops,
 }
 

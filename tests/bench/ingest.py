@@ -23,6 +23,7 @@ import uvloop
 from panoramisk import Manager
 
 from crm_core.bus import Envelope, MemoryBus
+from crm_core.command_line.terminal import calm_the_collector
 from crm_core.commands import FeedPosition, KnownBoots, OpenCalls
 from crm_core.events import Event, FeedHeard, LinkChanged
 from crm_core.ids import BootId, PbxId
@@ -37,7 +38,6 @@ from tests.bench.loop import Loop
 from tests.bench.pbx import STARTED_AT, Pbx
 from tests.bench.processes import a_child, cores
 from tests.bench.traffic import Sent
-from zuoxi import calm_the_collector
 
 CONSUMERS = ("zuoxi", "panoramisk")
 _PBX = PbxId("bench")

@@ -18,12 +18,22 @@ from tests.bench.clients import Client
 from tests.bench.figures import Figure, Ratio, percentile, spread
 from tests.bench.frames import PONG, TEXT, Frames, client_frame, server_frame
 from tests.bench.loop import Loop
+from tests.bench.old_rows import PIECES, a_year_of_files
 from tests.bench.pop import SETTLE_SECONDS, Round, Variant, Zuoxi, matched
 from tests.bench.processes import OtherLoad
 from tests.bench.raw_relay import Relay
 from tests.bench.traffic import MIX, RECORDED_CALLER, Ring, Traffic, story
 
 EPOCH = 1_795_517_878
+
+
+def test_a_year_is_the_same_in_its_pieces_and_in_one_file(tmp_path: Path) -> None:
+    files = a_year_of_files(tmp_path, 3_000, seed=3)
+    assert len(files) == PIECES
+    assert all(path.stat().st_size for path in files)
+    assert "".join(path.read_text("utf-8") for path in files) == (tmp_path / "all").read_text(
+        "utf-8"
+    )
 
 
 @given(

@@ -307,7 +307,7 @@ async def test_a_page_costs_the_same_number_of_statements_however_long(
         said.clear()
         await found(engine, CallFilter(), limit=limit)
         counts.append(len([each for each in said if each.startswith("SELECT")]))
-    assert counts == [5, 5]
+    assert counts == [7, 7]
 
 
 WANTED = [

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_core.centre.holders import AgentRef, HolderBook, Holding, Person, extension_of
-from crm_core.events import AgentSignedIn, AgentSignedOut, Event, Member
+from crm_core.events import (
+    AgentSignedIn,
+    AgentSignedOut,
+    Event,
+    Member,
+    QueueMemberGone,
+    QueueMemberSeen,
+)
 from crm_core.ids import PbxId, UserId
 from tests.crm_core.call_log.builders import PBX, at
 
@@ -104,6 +111,7 @@ def test_what_queue_log_calls_by_number_gets_the_interface_held_then() -> None:
         ("PJSIP/8002", "8002"),
         ("Local/8002@from-queue/n", "8002"),
         ("SIP/8002", "8002"),
+        ("hint:8002@ext-local", "8002"),
         ("PJSIP/", None),
         ("8002", None),
         ("", None),
@@ -147,6 +155,94 @@ def test_an_extension_of_two_people_is_nobodys() -> None:
 def test_of_a_member_nobody_knows_the_name_stands() -> None:
     found = a_book().holder(PBX, Member(interface="PJSIP/9", name="Front desk"), at(0))
     assert found == AgentRef(name="Front desk", interface="PJSIP/9")
+
+
+# --- a site whose agents never open Zuoxi ---------------------------------------------------------
+
+
+def member_seen(
+    name: str,
+    interface: str,
+    state_interface: str | None = None,
+    pbx: PbxId = PBX,
+    queue: str = "售后",
+) -> QueueMemberSeen:
+    return QueueMemberSeen(
+        at=at(0),
+        pbx=pbx,
+        queue=queue,
+        member=Member(interface=interface, name=name),
+        paused=False,
+        state_interface=state_interface,
+    )
+
+
+def member_gone(name: str, interface: str, when: float, queue: str = "售后") -> QueueMemberGone:
+    return QueueMemberGone(
+        at=at(when), pbx=PBX, queue=queue, member=Member(interface=interface, name=name)
+    )
+
+
+LOCAL = "Local/8002@from-queue/n"
+
+
+def test_a_member_is_whose_usual_extension_his_state_interface_has() -> None:
+    """The interface alone would name the follow-me number, and nobody."""
+    book = a_book(member_seen("小李", "Local/FMPR-1@from-queue/n", "hint:8002@ext-local"))
+    found = book.holder(PBX, Member(interface="Local/FMPR-1@from-queue/n", name="小李"), at(1))
+    assert (found.user_id, found.agent_number, found.name) == (2, "1002", "李雷")
+
+
+def test_the_state_interface_comes_before_the_number_in_the_interface() -> None:
+    book = a_book(member_seen("小李", LOCAL, "PJSIP/8003"))
+    book.know([Person(user_id=UserId(3), name="韩梅", extension="8003")])
+    assert who(book, LOCAL, 1, "小李") == 3
+
+
+def test_without_a_match_there_the_number_in_the_interface_counts() -> None:
+    book = a_book(member_seen("小李", LOCAL, "hint:elsewhere@custom"))
+    assert who(book, LOCAL, 1, "小李") == 2
+    assert who(a_book(), LOCAL, 1, "小李") == 2
+
+
+def test_a_state_interface_of_two_people_is_nobodys() -> None:
+    book = a_book(member_seen("小李", LOCAL, "PJSIP/8003"))
+    book.know([Person(user_id=UserId(n), name="韩梅", extension="8003") for n in (3, 4)])
+    assert who(book, LOCAL, 1, "小李") is None
+
+
+def test_what_queue_log_calls_by_a_members_name_is_that_members() -> None:
+    book = a_book(member_seen("小李", LOCAL, "hint:8002@ext-local"))
+    found = book.holder(PBX, Member(name="小李"), at(1))
+    assert (found.user_id, found.interface) == (2, LOCAL)
+    assert book.holder(PbxId("other"), Member(name="小李"), at(1)) == AgentRef(name="小李")
+
+
+def test_of_two_members_of_one_name_ami_tells_which_and_queue_log_alone_nobody() -> None:
+    other = "Local/8009@from-queue/n"
+    book = a_book(member_seen("小李", LOCAL), member_seen("小李", other, queue="销售"))
+    assert who(book, LOCAL, 1, "小李") == 2
+    assert book.holder(PBX, Member(interface=other, name="小李"), at(1)).user_id is None
+    assert book.holder(PBX, Member(name="小李"), at(1)) == AgentRef(name="小李")
+
+
+def test_a_name_is_one_members_again_when_the_other_is_gone() -> None:
+    other = "Local/8009@from-queue/n"
+    book = a_book(
+        member_seen("小李", LOCAL),
+        member_seen("小李", LOCAL, queue="销售"),
+        member_seen("小李", other),
+        member_gone("小李", other, 100),
+        member_gone("小李", LOCAL, 100, queue="销售"),
+    )
+    assert [who(book, None, when, "小李") for when in (100, 101)] == [None, 2]
+
+
+def test_an_agent_number_is_never_taken_for_a_members_name() -> None:
+    """On our own site the name is the number: its person may sit elsewhere by now."""
+    book = a_book(member_seen("1001", "PJSIP/8002"))
+    found = book.holder(PBX, Member(name="1001"), at(1))
+    assert (found.user_id, found.interface) == (1, None)
 
 
 def test_a_member_without_a_name_is_called_by_its_interface_in_queue_log() -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, inspect, select, text
+from sqlalchemy import CheckConstraint, Connection, delete, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm_core import migrations
@@ -22,7 +23,16 @@ from crm_core.access.permissions import Permission
 from crm_core.access.roles import write_presets
 from crm_core.db import engine_of, reading, transaction
 from crm_core.errors import SettingError
-from crm_core.events import AttemptResult, Direction, EndedBy, Feed, LegParty, Outcome
+from crm_core.events import (
+    AttemptResult,
+    Direction,
+    EndedBy,
+    Feed,
+    LegParty,
+    Outcome,
+    TransferKind,
+    TransferResult,
+)
 from crm_core.migrations.tables import metadata
 
 
@@ -67,6 +77,8 @@ async def test_every_check_of_an_enum_lets_in_exactly_its_values(database_url: s
     assert declared["offer_attempts", "result"] == values(AttemptResult)
     assert declared["legs", "party"] == values(LegParty)
     assert declared["feeds", "feed"] == values(Feed)
+    assert declared["transfers", "kind"] == values(TransferKind)
+    assert declared["transfers", "result"] == values(TransferResult)
 
 
 def values(kind: type[StrEnum]) -> frozenset[str]:
@@ -136,20 +148,37 @@ def test_a_start_on_a_migrated_database_does_not_import_alembic(migrated_sqlite:
     assert done.returncode == 0
 
 
-async def test_a_site_that_has_its_roles_already_may_export_afterwards(database_url: str) -> None:
-    engine = engine_of(database_url)
+LATER_RIGHTS = {
+    Permission.EXPORT: {"supervisor", "admin"},
+    Permission.LISTEN_RECORDINGS: {"supervisor", "admin"},
+    Permission.LISTEN_LIVE: {"supervisor", "admin"},
+    Permission.DOWNLOAD_RECORDINGS: {"admin"},
+    Permission.PLACE_CALLS: {"agent", "outbound_caller", "supervisor", "admin"},
+}
+"""Rights that came after the first release, and who has them."""
+
+
+async def test_a_site_that_has_its_roles_already_gets_the_rights_that_came_later(
+    empty_database_url: str,
+) -> None:
+    engine = engine_of(empty_database_url)
     async with transaction(engine) as connection:
+        await connection.run_sync(lambda sync: command.upgrade(migrations.config(sync), "0004"))
         await write_presets(connection)
-        await connection.execute(text("DELETE FROM role_permissions WHERE permission = 'export'"))
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
-    await migrations.upgrade(database_url)
-    async with reading(engine) as connection:
-        may = await connection.scalars(
-            select(Role.name)
-            .join(RolePermission, RolePermission.role_id == Role.id)
-            .where(RolePermission.permission == Permission.EXPORT.value)
+        await connection.execute(
+            delete(RolePermission).where(
+                RolePermission.permission.in_([right.value for right in LATER_RIGHTS])
+            )
         )
-        assert set(may) == {"supervisor", "admin"}
+    await migrations.upgrade(empty_database_url)
+    async with reading(engine) as connection:
+        for right, roles in LATER_RIGHTS.items():
+            may = await connection.scalars(
+                select(Role.name)
+                .join(RolePermission, RolePermission.role_id == Role.id)
+                .where(RolePermission.permission == right.value)
+            )
+            assert set(may) == roles
     await engine.dispose()
 
 

@@ -22,12 +22,14 @@ from crm_core.bus import MemoryBus
 from crm_core.call_log.models import (
     Boot,
     Call,
+    CallAlias,
     CallEventRow,
     FeedRow,
     Gap,
     Leg,
     OfferAttempt,
     QueuePass,
+    Transfer,
 )
 from crm_core.centre.holders import HolderBook
 from crm_core.centre.models import Hotline, Project, Queue
@@ -64,7 +66,10 @@ from tests.crm_core.calls_of_a_day import (
 )
 from tests.crm_core.conftest import Cluster
 
-TABLES = (CallEventRow, QueuePass, OfferAttempt, Leg, Call, FeedRow, Boot, Gap)
+TABLES = (
+    *(CallEventRow, QueuePass, OfferAttempt, Leg, Transfer, CallAlias, Call),
+    *(FeedRow, Boot, Gap),
+)
 
 
 class Running:
@@ -369,7 +374,7 @@ async def test_a_gap_told_twice_is_one_gap(engine: AsyncEngine) -> None:
     async with a_recorder(engine) as running:
         await running.record([gap])
         await running.record([gap])
-    assert (await rows_in(engine))["gaps"] == [(PBX, at(5), at(9), False, 0, "link lost")]
+    assert (await rows_in(engine))["gaps"] == [(PBX, at(5), at(9), False, 0, "link lost", "ami")]
 
 
 async def test_recorded_until_follows_events_that_leave_no_row(engine: AsyncEngine) -> None:
@@ -529,13 +534,14 @@ async def test_a_late_row_of_a_call_long_forgotten_is_folded_into_it(engine: Asy
     closing = [fact for fact in facts if type(fact).__name__ == "PassClosed"]
     async with a_recorder(engine) as running:
         await running.record([fact for fact in facts if fact not in closing])
-    assert (await only(engine, Call)).confidence == "complete"
+    assert (await only(engine, Call)).confidence == "ami_only"
     assert (await only(engine, QueuePass)).ended_by == "caller"
     async with a_recorder(engine) as another:
         await another.record(closing)
     stay = await only(engine, QueuePass)
     assert (stay.outcome, stay.talk_seconds, stay.answered_at) == ("answered", 60, at(5))
-    assert (await only(engine, Call)).ended_at == at(66)
+    call = await only(engine, Call)
+    assert (call.ended_at, call.confidence) == (at(66), "complete")
 
 
 async def test_a_fact_told_again_at_another_moment_of_receipt_is_no_news(

@@ -17,6 +17,7 @@ def test_nothing_set_gives_the_defaults_of_the_contract() -> None:
     found = read({})
     assert found.database_url == "sqlite:///var/zuoxi.db"
     assert found.http_address == ("127.0.0.1", 8000)
+    assert found.agi_address == ("127.0.0.1", 4573)
     assert (found.timezone, found.region, found.language) == ("Asia/Shanghai", "CN", "zh_CN")
     assert found.pbxs == ()
 
@@ -58,6 +59,9 @@ def test_without_control_both_sessions_use_the_one_account() -> None:
         ({"ZUOXI_LANGUAGE": "fr"}, "ZUOXI_LANGUAGE: use zh_CN or en"),
         ({"ZUOXI_DATABASE_URL": "mysql://x"}, "ZUOXI_DATABASE_URL: use sqlite:///PATH"),
         ({"ZUOXI_HTTP_BIND": "8000"}, "ZUOXI_HTTP_BIND: use HOST:PORT"),
+        ({"ZUOXI_AGI_BIND": "4573"}, "ZUOXI_AGI_BIND: use HOST:PORT"),
+        ({"ZUOXI_AGI_BIND": "0.0.0.0:4573"}, "ZUOXI_AGI_BIND: use the one address"),
+        ({"ZUOXI_AGI_BIND": "[::]:4573"}, "ZUOXI_AGI_BIND: use the one address"),
         ({"ZUOXI_HTTP_BIND": "127.0.0.1:99999"}, "ZUOXI_HTTP_BIND: use HOST:PORT"),
         ({"ZUOXI_PBX_URLS": "http://x"}, "does not begin with ami://"),
         ({"ZUOXI_PBX_URLS": "ami://host/name"}, "an entry looks like"),

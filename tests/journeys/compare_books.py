@@ -12,7 +12,8 @@ import urllib.request
 from datetime import datetime
 from typing import Any
 
-ENDS = dict.fromkeys(("COMPLETEAGENT", "COMPLETECALLER"), "answered")
+TALKED = ("COMPLETEAGENT", "COMPLETECALLER", "BLINDTRANSFER", "ATTENDEDTRANSFER")
+ENDS = dict.fromkeys(TALKED, "answered")
 ENDS |= {"ABANDON": "abandoned", "EXITWITHTIMEOUT": "timeout"}
 
 
@@ -62,11 +63,14 @@ def product(url: str, token: str, since: float, until: float) -> dict[Any, Any]:
         page = json.load(urllib.request.urlopen(request))
         for call in page["items"]:
             seen: dict[Any, int] = {}
+            # The file names the member that rang, the product who picked the call up.
+            rung = [each["from"] for each in call["transfers"] if each["kind"] == "pickup"]
             for one in sorted(call["passes"], key=lambda one: one["entered_at"]):
                 place = (one["unique_id"], one["queue"])
                 seen[place] = seen.get(place, 0) + 1
                 entered = datetime.fromisoformat(one["entered_at"]).timestamp()
-                agent = one["agent"] and (one["agent"]["number"] or one["agent"]["name"])
+                who = one["agent"] and (rung[0] if rung else one["agent"])
+                agent = who and (who["number"] or who["name"])
                 if since - 2 <= entered < until + 2:
                     end = (one["outcome"], agent, one["wait_seconds"], one["talk_seconds"])
                     found[(*place, seen[place])] = end

@@ -31,6 +31,23 @@ ASTERISK_CONF = Path(__file__).resolve().parents[2] / "asterisk_conf"
 CARRIER = "127.0.0.2"
 """Where callers come from. On 127.0.0.1 a carrier would swallow what the phones send."""
 
+OVERFLOW, DIRECT = "4090", "4091"
+"""Numbers of the laboratory's own dialplan: a queue whose time-out leads to another; a seat's own number."""
+
+OUTSIDE_GROUP = 5
+"""The phones on this group's port are people outside: whatever eleven digits with 0 a seat dials."""
+
+_DIALPLAN = """
+[zuoxi-hotlines](+)
+exten => 4090,1,Queue(hurried,t,,,2)
+ same => n,Queue(sales,t,,,20)
+ same => n,Hangup()
+exten => 4091,1,Gosub(zuoxi-dial,s,1(PJSIP/8001,8001))
+
+[zuoxi-seats](+)
+exten => _0XXXXXXXXXXX,1,Gosub(zuoxi-dial,s,1(PJSIP/zuoxi-trunk/sip:${{EXTEN}}@127.0.0.1:{outside},${{EXTEN}}))
+"""
+
 # Of this process alone: a product that outlived its killed tests must not get into a later laboratory.
 EVENTS_SECRET = f"events-{token_hex(12)}"
 CONTROL_SECRET = f"control-{token_hex(12)}"
@@ -45,6 +62,7 @@ def a_site(ports: Ports) -> Site:
         sip_port=ports.sip,
         rtp_ports=ports.rtp,
         trunk_addresses=(CARRIER,),
+        gateway=f"{CARRIER}:{ports.carrier}",
         # Unanswered until an agent answers: what SIPp logs as answered is then the agent's answer.
         answer_first=False,
     )
@@ -149,6 +167,10 @@ class Laboratory:
         return self.folder / "var/log/asterisk/cel-custom/zuoxi-cel.csv"
 
     @property
+    def recordings(self) -> Path:
+        return self.folder / "var/spool/asterisk/monitor"
+
+    @property
     def messages(self) -> str:
         """What Asterisk complained about."""
         path = self.folder / "var/log/asterisk/messages.log"
@@ -165,7 +187,8 @@ class Laboratory:
         events, control = dialplan.EVENTS_ACCOUNT, dialplan.CONTROL_ACCOUNT
         return (
             f"ami://{events}:{EVENTS_SECRET}@127.0.0.1:{self.ports.ami}/lab"
-            f"?queue_log={self.queue_log}&control={control}:{CONTROL_SECRET}"
+            f"?queue_log={self.queue_log}&recordings={self.recordings}"
+            f"&control={control}:{CONTROL_SECRET}"
         )
 
     def configure(self) -> None:
@@ -177,6 +200,8 @@ class Laboratory:
         dialplan.write(dialplan.render_plan(self.plan), self.generated)
         own = etc / dialplan.SITE_FOLDER
         dialplan.write(dialplan.render_site(self.site), own)
+        with (own / "zuoxi-globals.conf").open("a") as file:
+            file.write(_DIALPLAN.format(outside=self.ports.phones[OUTSIDE_GROUP]))
         (own / "zuoxi-cel.conf").write_text("enable = yes\n")
         self.cel_log.parent.mkdir(parents=True, exist_ok=True)
         # Without these every call blocks on a name server that does not answer.

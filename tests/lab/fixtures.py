@@ -10,6 +10,7 @@ import pytest
 from tests.lab import install
 from tests.lab.asterisk import Laboratory
 from tests.lab.postgres import Postgres
+from tests.lab.redis import RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,16 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """An empty database of its own for each test."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server(installed: None) -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty Redis."""
+    redis_server.flush()
+    return redis_server.url

@@ -50,6 +50,11 @@ class Ports:
         return tuple(range(self.first + 10, self.first + 16))
 
     @property
+    def carrier(self) -> int:
+        """Where the carrier takes calls from us, at `CARRIER`."""
+        return self.first + 95
+
+    @property
     def callers(self) -> range:
         return range(self.first + 20, self.first + 90)
 

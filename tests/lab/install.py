@@ -21,6 +21,7 @@ PACKAGES = (
     "debootstrap",
     "sip-tester",
     "postgresql",
+    "redis-server",
     "chromium",
     "fonts-noto-cjk",
 )

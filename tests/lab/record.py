@@ -19,7 +19,8 @@ from telephony.dialplan import EVENTS_ACCOUNT
 from tests.lab.ami import Session, add_member
 from tests.lab.asterisk import Laboratory
 from tests.lab.sipp import phones
-from tests.lab.stories import STORIES, Story
+from tests.lab.stories import STORIES
+from tests.lab.story import Story
 
 TRACES = Path(__file__).resolve().parents[1] / "traces"
 
@@ -47,7 +48,8 @@ def record_story(story: Story, to: Path) -> Path:
     with Laboratory(answer_first=story.answer_first) as lab:
         with ExitStack() as stack:
             for group, behaviour in enumerate(story.phones):
-                stack.enter_context(phones(lab, behaviour, group=group))
+                if behaviour is not None:
+                    stack.enter_context(phones(lab, behaviour, group=group))
             control = stack.enter_context(Session(lab))
             for member in story.members:
                 add_member(control, member.queue, member.seat, member.agent)

@@ -8,9 +8,12 @@ must carry the branch of the INVITE.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MEDIA = """\
+
+def _media(direction: str = "sendrecv") -> str:
+    return f"""\
 Content-Type: application/sdp
       Content-Length: [len]
 
@@ -21,10 +24,17 @@ Content-Type: application/sdp
       t=0 0
       m=audio [media_port] RTP/AVP 0
       a=rtpmap:0 PCMU/8000
+      a={direction}
 """
+
+
+_MEDIA = _media()
 
 # Long enough that no test waits for it; SIPp must be told some time.
 _FOREVER_MS = 3_600_000
+
+_LETS_GO_MS = 800
+"""After the last NOTIFY of a REFER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,36 @@ class CallerBehaviour:
     """Hangs up after this long of talk; None leaves that to the agent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Puts the other side on hold after that long, by a re-INVITE (`sendonly`), and takes it back."""
+
+    after_ms: int
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """A blind transfer on the phone itself, which lets go a little later: Asterisk leaves that to it."""
+
+    after_ms: int
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Presses these keys by SIP INFO, one each 140 ms; a comma is half a second of nothing.
+
+    After a feature code Asterisk loses what comes before it has begun to listen.
+    """
+
+    after_ms: int
+    keys: str
+
+
+Act = Hold | Refer | Keys
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneBehaviour:
     answer_after_ms: int | None = 0
@@ -42,7 +82,9 @@ class PhoneBehaviour:
     refuse_with: int | None = None
     """486 busy, 603 declined; after `answer_after_ms`."""
     hang_up_after_ms: int | None = None
-    """The agent hangs up after this long of talk; None leaves that to the caller."""
+    """The agent hangs up after this long of talk (after the last of `acts`); None leaves that to others."""
+    acts: Sequence[Act] = ()
+    """What the agent does while talking, one after the other."""
 
 
 def caller(behaviour: CallerBehaviour) -> str:
@@ -126,6 +168,8 @@ def caller(behaviour: CallerBehaviour) -> str:
 def phone(behaviour: PhoneBehaviour) -> str:
     answer, refuse = behaviour.answer_after_ms, behaviour.refuse_with
     talk = behaviour.hang_up_after_ms
+    if talk is None and behaviour.acts and isinstance(behaviour.acts[-1], Refer):
+        talk = _LETS_GO_MS
     ring_ms = _FOREVER_MS if answer is None else max(answer, 1)
     talk_ms = _FOREVER_MS if talk is None else talk
     return f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -152,7 +196,7 @@ def phone(behaviour: PhoneBehaviour) -> str:
   </recv>
   <label id="decide"/>
   <nop>{_log("answered" if refuse is None else f"ended refused {refuse}")}</nop>
-{_answer(talk_ms) if refuse is None else _refuse(refuse)}
+{_answer(talk_ms, behaviour.acts) if refuse is None else _refuse(refuse)}
   <label id="cancelled"/>
   <send><![CDATA[
       SIP/2.0 200 OK
@@ -209,7 +253,11 @@ def registration(host: str, user: str, password: str, display_name: str) -> str:
 """
 
 
-def _answer(talk_ms: int) -> str:
+def _answer(talk_ms: int, acts: Sequence[Act]) -> str:
+    steps, cseq = [], 0
+    for place, act in enumerate(acts):
+        step, cseq = _act(act, f"act{place}", cseq)
+        steps.append(step)
     return f"""\
   <send retrans="500"><![CDATA[
       SIP/2.0 200 OK
@@ -220,8 +268,21 @@ def _answer(talk_ms: int) -> str:
   ]]></send>
   <recv request="CANCEL" optional="true"/>
   <recv request="ACK"/>
+{"".join(steps)}
+  <label id="talk"/>
+  <recv request="NOTIFY" timeout="{talk_ms}" ontimeout="hang_up" optional="true" next="told"/>
   <recv request="BYE" timeout="{talk_ms}" ontimeout="hang_up">{_log("ended other")}</recv>
+  <label id="bye"/>
   <send next="over"><![CDATA[
+      SIP/2.0 200 OK
+      {_LAST}
+      [last_To:]
+      Content-Length: 0
+
+  ]]></send>
+
+  <label id="told"/>
+  <send next="talk"><![CDATA[
       SIP/2.0 200 OK
       {_LAST}
       [last_To:]
@@ -232,18 +293,104 @@ def _answer(talk_ms: int) -> str:
   <label id="hang_up"/>
   <nop>{_log("ended self")}</nop>
   <send retrans="500"><![CDATA[
-      BYE [$contact] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK[pid]p[call_number]
-      From:[$to];tag={_TAG}
-      To:[$from]
-      Call-ID: [call_id]
-      CSeq: 1 BYE
-      Max-Forwards: 70
+      {_phone_head("BYE", cseq + 1)}
       Content-Length: 0
 
   ]]></send>
   <recv response="200" next="over"/>
 """
+
+
+def _act(act: Act, label: str, cseq: int) -> tuple[str, int]:
+    """The steps of this act, and the last CSeq that they use."""
+    match act:
+        case Hold():
+            return (
+                _after(act.after_ms, label)
+                + _reinvite("sendonly", "held", cseq + 1)
+                + _after(act.for_ms, f"{label}_back")
+                + _reinvite("sendrecv", "resumed", cseq + 2),
+                cseq + 2,
+            )
+        case Refer():
+            return _after(act.after_ms, label) + _refer(act.to, cseq + 1), cseq + 1
+        case Keys():
+            steps = [_after(act.after_ms, label)]
+            for place, key in enumerate(act.keys):
+                if key == ",":
+                    steps.append(_after(500, f"{label}_{place}"))
+                    continue
+                cseq += 1
+                steps.append(_key(key, cseq) + _after(140, f"{label}_{place}"))
+            return "".join(steps), cseq
+
+
+def _after(milliseconds: int, label: str) -> str:
+    """That much talk; the other side may hang up meanwhile."""
+    return f"""\
+  <recv request="BYE" timeout="{milliseconds}" ontimeout="{label}" next="bye">{_log("ended other")}</recv>
+  <label id="{label}"/>
+"""
+
+
+def _reinvite(direction: str, what: str, cseq: int) -> str:
+    return f"""\
+  <nop>{_log(what)}</nop>
+  <send retrans="500"><![CDATA[
+      {_phone_head("INVITE", cseq)}
+      Contact: <sip:[local_ip]:[local_port]>
+      {_media(direction)}
+  ]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="200"/>
+  <send><![CDATA[
+      {_phone_head("ACK", cseq)}
+      Content-Length: 0
+
+  ]]></send>
+"""
+
+
+def _refer(to: str, cseq: int) -> str:
+    return f"""\
+  <nop>{_log(f"referred {to}")}</nop>
+  <send retrans="500"><![CDATA[
+      {_phone_head("REFER", cseq)}
+      Contact: <sip:[local_ip]:[local_port]>
+      Refer-To: <sip:{to}@[local_ip]>
+      Referred-By: <sip:[$seat]@[local_ip]>
+      Content-Length: 0
+
+  ]]></send>
+  <recv response="404" optional="true" next="talk">{_log("refused 404")}</recv>
+  <recv response="202"/>
+"""
+
+
+def _key(key: str, cseq: int) -> str:
+    return f"""\
+  <send retrans="500"><![CDATA[
+      {_phone_head("INFO", cseq)}
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal={key}
+      Duration=100
+  ]]></send>
+  <recv response="200"/>
+"""
+
+
+def _phone_head(method: str, cseq: int) -> str:
+    """Of a request within the call that the phone was rung for."""
+    return f"""\
+{method} [$contact] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK[pid]p[call_number]{method}{cseq}
+      From:[$to];tag={_TAG}
+      To:[$from]
+      Call-ID: [call_id]
+      CSeq: {cseq} {method}
+      Max-Forwards: 70"""
 
 
 def _refuse(code: int) -> str:

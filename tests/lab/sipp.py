@@ -7,7 +7,7 @@ import itertools
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,8 @@ from tests.lab import scenarios
 from tests.lab.asterisk import CARRIER, Laboratory
 from tests.lab.guard import Guard
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
+
+ACTS = frozenset({"held", "resumed", "referred"})
 
 _runs = itertools.count()
 
@@ -50,6 +52,8 @@ class CallSeen:
     ended_at: datetime | None
     end: str | None
     """`self` or `other` after an answer; `abandoned`, `cancelled`, `refused CODE` without one."""
+    acts: tuple[tuple[datetime, str], ...] = ()
+    """What a phone did meanwhile: `held`, `resumed`, `referred`."""
 
 
 class Sipp:
@@ -119,6 +123,10 @@ class Sipp:
         if self._process.wait(seconds) != 0:
             raise RuntimeError(f"SIPp said:\n{self.complaints}")
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     async def finished(self, seconds: float = 60) -> None:
         await asyncio.to_thread(self.wait, seconds)
 
@@ -173,9 +181,28 @@ def callers(
 
 def phones(lab: Laboratory, behaviour: PhoneBehaviour | None = None, *, group: int = 0) -> Sipp:
     """The phones of seats 8x01 … 8x10, where x is `group`. Ready when this returns."""
-    port = lab.ports.phones[group]
+    return _listening(lab, "127.0.0.1", lab.ports.phones[group], behaviour)
+
+
+def customers(lab: Laboratory, behaviour: PhoneBehaviour | None = None) -> Sipp:
+    """Everybody outside whom we ring, behind the carrier's gateway. Ready when this returns.
+
+    The `seat` of such a call is the number that was dialled, its `number` the one that was shown.
+    """
+    return _listening(lab, CARRIER, lab.ports.carrier, behaviour)
+
+
+def _listening(lab: Laboratory, address: str, port: int, behaviour: PhoneBehaviour | None) -> Sipp:
     sipp = Sipp(
-        ["-i", "127.0.0.1", "-p", str(port), "-mp", str(_media_port(lab, next(_runs)))],
+        [
+            "-i",
+            address,
+            "-p",
+            str(port),
+            "-mp",
+            str(_media_port(lab, next(_runs))),
+            "-rtp_echo",
+        ],
         scenarios.phone(behaviour or PhoneBehaviour()),
         lab.folder,
     )
@@ -240,6 +267,8 @@ def _read_log(text: str) -> list[CallSeen]:
         at = datetime.fromtimestamp(moment, UTC)
         if what in ("dialled", "rang"):
             seen[call] = _began(call, at, what, rest)
+        elif call in seen and what in ACTS:
+            seen[call] = replace(seen[call], acts=(*seen[call].acts, (at, what)))
         elif call in seen:
             seen[call] = _with(seen[call], at, what, rest)
     return sorted(seen.values(), key=lambda one: one.began_at)
@@ -263,12 +292,4 @@ def _with(one: CallSeen, at: datetime, what: str, rest: list[str]) -> CallSeen:
     answered = at if what == "answered" and one.answered_at is None else one.answered_at
     # A caller who gave up while the answer was on its way did talk, for a moment.
     end = {"answered": None, "ended": " ".join(rest)}.get(what, " ".join((what, *rest)))
-    return CallSeen(
-        sip_call_id=one.sip_call_id,
-        number=one.number,
-        seat=one.seat,
-        began_at=one.began_at,
-        answered_at=answered,
-        ended_at=None if end is None else at,
-        end=end,
-    )
+    return replace(one, answered_at=answered, ended_at=None if end is None else at, end=end)

@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
-from tests.lab.asterisk import CARRIER, Laboratory
+from tests.lab.asterisk import Laboratory
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 from tests.lab.sipp import Caller, Sipp, callers
-
-WANG = Caller(number="13800138000", name="Wang")
-HOTLINES = {
-    "support": "4001",
-    "sales": "4002",
-    "hurried": "4003",
-    "narrow": "4004",
-    "in_turn": "4005",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """An agent in a queue, at a seat."""
-
-    agent: str
-    seat: str
-    queue: str = "support"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """`text` is for the reader of the trace; members are added before the recording begins."""
-
-    name: str
-    text: str
-    play: Callable[[Laboratory], None]
-    members: Sequence[Member] = ()
-    phones: Sequence[PhoneBehaviour] = field(default_factory=tuple)
-    """By group: the first is how the phones 8001 … behave, the second 8101 …"""
-    answer_first: bool = False
-    """As most sites have it: the caller is answered before the queue, waiting costs."""
-
-
-def _ring(
-    hotline: str,
-    caller: Caller = WANG,
-    *,
-    patience_ms: int | None = None,
-    talk_ms: int | None = 1200,
-    source: str = CARRIER,
-) -> Callable[[Laboratory], None]:
-    def play(lab: Laboratory) -> None:
-        behaviour = CallerBehaviour(patience_ms=patience_ms, talk_ms=talk_ms)
-        with callers(lab, hotline, [caller], behaviour, source=source) as call:
-            call.wait(30)
-
-    return play
+from tests.lab.story import HOTLINES, WANG, Member, Story, ring
+from tests.lab.whole_call_stories import WHOLE_CALLS
 
 
 def _two_at_a_full_queue(lab: Laboratory) -> None:
@@ -85,7 +37,7 @@ STORIES = (
         text="Wang (13800138000) rings 4001, queue support.\n"
         "Agent 1001 at seat 8001 answers after 0.8 s.\n"
         "They talk 1.2 s, then Wang hangs up.",
-        play=_ring(HOTLINES["support"]),
+        play=ring(HOTLINES["support"]),
         members=[Member(agent="1001", seat="8001")],
         phones=[_ANSWERS],
     ),
@@ -94,7 +46,7 @@ STORIES = (
         text="Wang (13800138000) rings 4001, queue support.\n"
         "Agent 1001 at seat 8001 answers after 0.8 s.\n"
         "They talk 1.2 s, then the agent hangs up.",
-        play=_ring(HOTLINES["support"], talk_ms=None),
+        play=ring(HOTLINES["support"], talk_ms=None),
         members=[Member(agent="1001", seat="8001")],
         phones=[PhoneBehaviour(answer_after_ms=800, hang_up_after_ms=1200)],
     ),
@@ -103,7 +55,7 @@ STORIES = (
         text="Wang (13800138000) rings 4001, queue support.\n"
         "Agent 1001's phone (seat 8001) rings and nobody answers.\n"
         "After 2 s Wang hangs up, still waiting.",
-        play=_ring(HOTLINES["support"], patience_ms=2000),
+        play=ring(HOTLINES["support"], patience_ms=2000),
         members=[Member(agent="1001", seat="8001")],
         phones=[_NEVER],
     ),
@@ -112,7 +64,7 @@ STORIES = (
         text="Wang (13800138000) rings 4001, queue support; Asterisk answers before the queue.\n"
         "Agent 1001's phone (seat 8001) rings and nobody answers.\n"
         "After 2 s Wang hangs up, still waiting.",
-        play=_ring(HOTLINES["support"], talk_ms=2000),
+        play=ring(HOTLINES["support"], talk_ms=2000),
         members=[Member(agent="1001", seat="8001")],
         phones=[_NEVER],
         answer_first=True,
@@ -122,7 +74,7 @@ STORIES = (
         text="Wang (13800138000) rings 4003, queue hurried: rings 2 s an agent, 3 s at most.\n"
         "Agent 1001's phone (seat 8001) rings and nobody answers.\n"
         "The queue's time is over: Asterisk puts Wang out; AMI calls that Abandon.",
-        play=_ring(HOTLINES["hurried"]),
+        play=ring(HOTLINES["hurried"]),
         members=[Member(agent="1001", seat="8001", queue="hurried")],
         phones=[_NEVER],
     ),
@@ -131,7 +83,7 @@ STORIES = (
         text="Wang (13800138000) rings 4005, queue in_turn: rings 2 s an agent, in order.\n"
         "Agent 1001 (seat 8101) does not pick up; then agent 1002 (seat 8001) answers.\n"
         "They talk 1.2 s, then Wang hangs up.",
-        play=_ring(HOTLINES["in_turn"]),
+        play=ring(HOTLINES["in_turn"]),
         members=[
             Member(agent="1001", seat="8101", queue="in_turn"),
             Member(agent="1002", seat="8001", queue="in_turn"),
@@ -143,7 +95,7 @@ STORIES = (
         text="Wang (13800138000) rings 4002, queue sales, which rings all at once.\n"
         "The phones of 1001 (8101), 1002 (8001) and 1003 (8102) ring; 1002 answers.\n"
         "They talk 1.2 s, then Wang hangs up.",
-        play=_ring(HOTLINES["sales"]),
+        play=ring(HOTLINES["sales"]),
         members=[
             Member(agent="1001", seat="8101", queue="sales"),
             Member(agent="1002", seat="8001", queue="sales"),
@@ -156,7 +108,7 @@ STORIES = (
         text="Wang (13800138000) rings 4005, queue in_turn.\n"
         "Agent 1001 (seat 8101) refuses (603 Decline) after 0.5 s; 1002 (seat 8001) answers.\n"
         "They talk 1.2 s, then Wang hangs up.",
-        play=_ring(HOTLINES["in_turn"]),
+        play=ring(HOTLINES["in_turn"]),
         members=[
             Member(agent="1001", seat="8101", queue="in_turn"),
             Member(agent="1002", seat="8001", queue="in_turn"),
@@ -168,7 +120,7 @@ STORIES = (
         text="Somebody who hides the number rings 4001, queue support.\n"
         "Agent 1001 at seat 8001 answers after 0.8 s.\n"
         "They talk 1.2 s, then the caller hangs up.",
-        play=_ring(HOTLINES["support"], Caller(number=None)),
+        play=ring(HOTLINES["support"], Caller(number=None)),
         members=[Member(agent="1001", seat="8001")],
         phones=[_ANSWERS],
     ),
@@ -177,7 +129,7 @@ STORIES = (
         text="王小明 (13800138000) rings 4001, queue support.\n"
         "Agent 1001 at seat 8001 answers after 0.8 s.\n"
         "They talk 1.2 s, then 王小明 hangs up.",
-        play=_ring(HOTLINES["support"], Caller(number="13800138000", name="王小明")),
+        play=ring(HOTLINES["support"], Caller(number="13800138000", name="王小明")),
         members=[Member(agent="1001", seat="8001")],
         phones=[_ANSWERS],
     ),
@@ -186,7 +138,7 @@ STORIES = (
         text="Seat 8002 dials seat 8001, without a queue.\n"
         "Seat 8001 answers after 0.8 s.\n"
         "They talk 1.2 s, then 8002 hangs up; the rows ZX_DIALLED and ZX_ENDED are our dialplan's.",
-        play=_ring("8001", Caller(number="8002"), source="127.0.0.1"),
+        play=ring("8001", Caller(number="8002"), source="127.0.0.1"),
         phones=[_ANSWERS],
     ),
     Story(
@@ -198,4 +150,5 @@ STORIES = (
         members=[Member(agent="1001", seat="8001", queue="narrow")],
         phones=[_NEVER],
     ),
+    *WHOLE_CALLS,
 )

@@ -7,14 +7,13 @@ import re
 import pytest
 
 from telephony.ami.actions import Action, Hangup, Redirect
-from telephony.commands import HANG_UP_CONTEXT
-from telephony.dialplan import EVENTS_ACCOUNT
+from telephony.dialplan import EVENTS_ACCOUNT, HANG_UP_CONTEXT
 from tests.harness import wait_until
 from tests.lab.ami import Session, add_member
 from tests.lab.asterisk import Laboratory
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 from tests.lab.sipp import callers, phones
-from tests.lab.stories import HOTLINES, WANG
+from tests.lab.story import HOTLINES, WANG
 
 
 def hung_up(lab: Laboratory, how: type[Action]) -> tuple[str, str]:
@@ -29,7 +28,7 @@ def hung_up(lab: Laboratory, how: type[Action]) -> tuple[str, str]:
         with callers(lab, HOTLINES["support"], [WANG], CallerBehaviour(talk_ms=None)) as call:
             events.wait_for(b"Event: AgentConnect\r\n")
             channel = re.findall(r"^DestChannel: (PJSIP/8001-\w+)", _text(events), re.M)[-1]
-            wait_until("they talk", lambda: "BridgeEnter\r\n" in _text(events), 5)
+            wait_until("they talk", lambda: _text(events).count("BridgeEnter\r\n") == 2, 5)
             control.act(how.__name__, **_headers(how, channel))
             call.wait(10)
             events.wait_for(b"Event: AgentComplete\r\n")

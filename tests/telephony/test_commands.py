@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from crm_core.bus import MemoryBus
 from crm_core.commands import (
     AddMember,
+    AttemptOf,
     ChooseState,
     Command,
+    ConsultCall,
     Done,
     ExtendWrapUp,
     HangUp,
+    HoldCall,
     HowLink,
     LinkStands,
     PauseMember,
+    PlaceCall,
+    Placed,
     RemoveMember,
+    Target,
+    TargetKind,
+    TransferCall,
     UnpauseMember,
 )
+from crm_core.events import CommandRefused, Event
 from crm_core.ids import CallId, PbxId
 from telephony.ami.actions import Action, Hangup
 from telephony.ami.encoder import headers_of
-from telephony.ami.link import Answer, NoAnswer
-from telephony.commands import NOT_OURS, Commands
+from telephony.ami.link import Answer, NoAnswer, NotConnected
+from telephony.commands import (
+    CALL_IS_OVER,
+    NO_SUCH_TARGET,
+    NOT_OURS,
+    NOT_TO_BE_DIALLED,
+    Commands,
+)
 
 LAB = PbxId("lab")
 CALL = CallId("c" * 32)
@@ -31,6 +48,11 @@ REMOVE = RemoveMember(pbx=LAB, queue="support", interface="PJSIP/8001")
 PAUSE = PauseMember(pbx=LAB, interface="PJSIP/8001", reason="lunch")
 UNPAUSE = UnpauseMember(pbx=LAB, interface="PJSIP/8001")
 HANG_UP = HangUp(pbx=LAB, call=CALL)
+ATTEMPT = "zx0123456789ab-1764000000.1"
+OUTSIDE = Target(kind=TargetKind.NUMBER, exten="13800138000")
+PLACE = PlaceCall(pbx=LAB, attempt=ATTEMPT, interface="PJSIP/8001", to=OUTSIDE)
+OWN: Any = {"pbx": LAB, "call": CALL, "leg": "lab-1.1"}
+SEAT = Target(kind=TargetKind.SEAT, exten="8002")
 
 
 class FakePbx:
@@ -48,6 +70,10 @@ class FakePbx:
         message = self.answers.pop(0) if self.answers else ""
         if message == "(nothing)":
             raise NoAnswer("Asterisk did not answer")
+        if message in ("(away)", "(broke)"):
+            broken = NotConnected("there is no link")
+            broken.sent = message == "(broke)"
+            raise broken
         kind = "Error" if message else "Success"
         return Answer(response={"Response": kind, "Message": message})
 
@@ -56,6 +82,12 @@ class FakePbx:
 
     def leg_channel(self, call: CallId, leg: str) -> str | None:
         return self.legs.get(leg) if call == CALL else None
+
+    def attempt(self, unique_id: str) -> CallId | None:
+        return CALL if unique_id == ATTEMPT else None
+
+    def call_to_be(self, unique_id: str) -> CallId | None:
+        return CALL
 
     def pause_of(self, interface: str) -> str | None:
         return self.pauses.get(interface)
@@ -139,3 +171,94 @@ async def test_how_the_link_stands_is_answered_by_the_pbx_that_was_asked() -> No
     Commands(bus).serve(LAB, pbx)
     assert await bus.ask(HowLink(pbx=LAB), 5) == pbx.stands()
     assert await bus.ask(HowLink(pbx=PbxId("another")), 5) is None
+
+
+# --- what the desk does to a call -----------------------------------------------------------------
+
+
+async def asked(
+    command: Command, *answers: str, held: bool = True
+) -> tuple[Any, FakePbx, list[Event]]:
+    bus, pbx, told = MemoryBus(), FakePbx(*answers), list[Event]()
+    bus.subscribe(lambda envelope: told.append(envelope.event))
+    Commands(bus, lambda: held).serve(LAB, pbx)
+    return await bus.ask(command, 5), pbx, told
+
+
+@pytest.mark.parametrize(
+    ("command", "answers", "refused"),
+    [
+        (HoldCall(**OWN), (), None),
+        (HoldCall(**{**OWN, "leg": "lab-9.9"}), (), CALL_IS_OVER),
+        (HoldCall(**OWN), ("No such channel",), CALL_IS_OVER),
+        (HoldCall(**OWN), ("(nothing)",), "Asterisk did not answer"),
+        (
+            TransferCall(**OWN, to=SEAT),
+            ("Did not find extension 8002@zuoxi-seats",),
+            NO_SUCH_TARGET,
+        ),
+        (ConsultCall(**OWN, to=Target(kind=TargetKind.SEAT, exten="8002\r\nX: y")), (), "cannot"),
+    ],
+)
+async def test_every_act_is_done_or_refused_with_a_sentence(
+    command: Command, answers: tuple[str, ...], refused: str | None
+) -> None:
+    answer, _, told = await asked(command, *answers)
+    assert isinstance(answer, Done)
+    if refused is None:
+        assert (answer.refused, told) == (None, [])
+    else:
+        assert refused in (answer.refused or "")
+        (fact,) = told
+        assert isinstance(fact, CommandRefused)
+        assert (fact.command, fact.reason) == (type(command).__name__, answer.refused)
+
+
+async def test_a_transfer_looks_before_it_leaps() -> None:
+    _, pbx, _ = await asked(TransferCall(**OWN, to=SEAT), "Did not find extension")
+    assert [type(action).__name__ for action in pbx.done] == ["ShowDialPlan"]
+    _, pbx, _ = await asked(TransferCall(**OWN, to=SEAT))
+    names = [type(action).__name__ for action in pbx.done]
+    assert names == ["ShowDialPlan", "Setvar", "BlindTransfer"]
+
+
+async def test_a_consultation_that_failed_leaves_no_number_for_the_phone_s_own_keys() -> None:
+    said, pbx, _ = await asked(ConsultCall(**OWN, to=SEAT), "", "", "Atxfer failed")
+    assert isinstance(said, Done)
+    assert said.refused is not None
+    *_, consulted, cleared = pbx.done
+    assert type(consulted).__name__ == "Atxfer"
+    assert (type(cleared).__name__, getattr(cleared, "value", None)) == ("Setvar", "")
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((), Placed(call=CALL)),
+        (("Extension does not exist.",), Placed(refused=NOT_TO_BE_DIALLED)),
+        (("(away)",), Placed(refused="there is no link")),
+        (("(broke)",), Placed()),
+        (("(nothing)",), Placed()),
+    ],
+)
+async def test_only_what_surely_did_not_ring_is_refused(
+    answers: tuple[str, ...], expected: Placed
+) -> None:
+    answer, pbx, told = await asked(PLACE, *answers)
+    assert answer == expected
+    assert len(pbx.done) == 1
+    assert len(told) == (expected.refused is not None)
+
+
+async def test_an_attempt_is_looked_up_and_nothing_is_sent() -> None:
+    answer, pbx, _ = await asked(AttemptOf(pbx=LAB, attempt=ATTEMPT))
+    assert (answer, pbx.done) == (Placed(call=CALL), [])
+    answer, _, _ = await asked(AttemptOf(pbx=LAB, attempt="zx0123456789ab-1764000000.2"))
+    assert answer == Placed()
+
+
+async def test_without_the_lease_nothing_is_dialled_or_transferred() -> None:
+    placed, pbx, _ = await asked(PLACE, held=False)
+    assert (placed, pbx.done) == (Placed(refused=NOT_OURS), [])
+    sent, pbx, _ = await asked(TransferCall(**OWN, to=SEAT), held=False)
+    assert (sent, pbx.done) == (Done(refused=NOT_OURS), [])

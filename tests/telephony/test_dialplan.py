@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_core.centre.plan import HotlinePlan, QueuePlan, SeatPlan, Strategy, SwitchPlan
+from crm_core.centre.plan import (
+    DirectionPlan,
+    HotlinePlan,
+    QueuePlan,
+    RecordingRule,
+    SeatPlan,
+    Strategy,
+    SwitchPlan,
+)
 from crm_core.errors import Invalid
+from crm_core.events import Direction
 from telephony import dialplan
 from telephony.dialplan import Site, render_plan, render_site, write
 
@@ -65,7 +75,16 @@ def shape(files: dict[str, str]) -> dict[str, list[str]]:
 
 def test_a_hotline_leads_to_its_queue_with_the_queue_s_longest_wait() -> None:
     extensions = render(PLAN, SITE)["zuoxi-extensions.conf"]
-    assert "exten => 4001,1,Gosub(zuoxi-queue,s,1(sales,90))\n" in extensions
+    assert "exten => 4001,1,Gosub(zuoxi-queue,s,1(sales,90,4001))\n" in extensions
+    assert "ZX_DOOR" not in extensions
+
+
+def test_the_door_is_a_global_of_the_dialplan() -> None:
+    extensions = render_plan(PLAN, "agi://127.0.0.1:4573/door?pbx=main")["zuoxi-extensions.conf"]
+    assert extensions.startswith("[globals](+)\nZX_DOOR = agi://127.0.0.1:4573/door?pbx=main\n")
+    for wrong in ("agi://h/door?pbx=a\nexten => x", "http://h/door?pbx=a", "agi://h/door?pbx=a;b"):
+        with pytest.raises(Invalid, match="The door is"):
+            render_plan(PLAN, wrong)
 
 
 def test_a_queue_says_how_it_rings() -> None:
@@ -74,6 +93,33 @@ def test_a_queue_says_how_it_rings() -> None:
         "[support](zuoxi-queue)\nstrategy = ringall\ntimeout = 20\nwrapuptime = 5\nautopause = all\n"
         in queues
     )
+
+
+def test_a_queue_may_have_a_chinese_name() -> None:
+    plan = replace(
+        PLAN,
+        queues=(QueuePlan(name="售后_1", title=""),),
+        hotlines=(HotlinePlan(number="4001", queue="售后_1"),),
+    )
+    files = render(plan, SITE)
+    assert "[售后_1](zuoxi-queue)\n" in files["zuoxi-queues.conf"]
+    assert "Gosub(zuoxi-queue,s,1(售后_1,300,4001))" in files["zuoxi-extensions.conf"]
+
+
+def test_rules_of_recording_are_global_variables_of_queue_and_direction() -> None:
+    queue = replace(PLAN.queues[0], recording=RecordingRule.ANNOUNCED, announcement="zuoxi/told")
+    inside = DirectionPlan(direction=Direction.INTERNAL, recording=RecordingRule.ALWAYS)
+    plan = replace(PLAN, queues=(queue, PLAN.queues[1]), directions=(inside,))
+    globals_ = render_plan(plan)["zuoxi-extensions.conf"].partition("[zuoxi-hotlines]")[0]
+    assert globals_.split("\n")[:7] == [
+        "[globals](+)",
+        "ZX_QUEUE_RECORD_support = announced",
+        "ZX_QUEUE_ANNOUNCE_support = zuoxi/told",
+        "ZX_QUEUE_RECORD_sales = never",
+        "ZX_QUEUE_ANNOUNCE_sales = ",
+        "ZX_RECORD_INTERNAL = always",
+        "ZX_ANNOUNCE_INTERNAL = ",
+    ]
 
 
 def test_queue_members_are_never_in_a_file() -> None:
@@ -122,7 +168,10 @@ WRONG: list[tuple[str, SwitchPlan, Site]] = [
     ("no secret, no contact", replace(PLAN, seats=(SeatPlan(extension="8", interface="PJSIP/8"),)), SITE),
     ("foreign seat", replace(PLAN, seats=(replace(PLAN.seats[0], interface="Local/1@x/n"),)), SITE),
     ("our name", replace(PLAN, seats=(replace(PLAN.seats[0], interface="PJSIP/zuoxi-trunk"),)), SITE),
+    ("long", replace(PLAN, queues=(*PLAN.queues, QueuePlan(name="售" * 27, title=""))), SITE),
     ("general", replace(PLAN, queues=(*PLAN.queues, QueuePlan(name="general", title=""))), SITE),
+    ("untold", replace(PLAN, queues=(replace(PLAN.queues[1], recording=RecordingRule.ANNOUNCED),)), SITE),
+    ("same direction", replace(PLAN, directions=(DirectionPlan(direction=Direction.INTERNAL),) * 2), SITE),
     ("ring time", replace(PLAN, queues=(replace(PLAN.queues[1], ring_seconds=0),)), SITE),
 ]  # fmt: skip
 
@@ -157,11 +206,13 @@ PLACES: dict[str, Callable[[str], tuple[SwitchPlan, Site]]] = {
     "ami address": lambda text: (PLAN, replace(SITE, ami_address=text)),
     "trunk": lambda text: (PLAN, replace(SITE, trunk_addresses=(text,))),
     "client": lambda text: (PLAN, replace(SITE, ami_clients=(text,))),
+    "announcement": lambda text: (replace(PLAN, queues=(replace(PLAN.queues[0], announcement=text), PLAN.queues[1])), SITE),
 }  # fmt: skip
 BENIGN: dict[str, str] = {
     "queue": "q", "title": "t", "hotline": "4001", "extension": "8001", "interface": "8001",
     "seat secret": "12345678", "contact": "8@127.0.0.1", "system name": "s", "events secret": "12345678",
     "control secret": "12345678", "ami address": "127.0.0.1", "trunk": "192.0.2.1", "client": "192.0.2.1",
+    "announcement": "beep",
 }  # fmt: skip
 
 
@@ -181,7 +232,14 @@ def test_no_value_can_add_a_line_or_an_option(
         # These two name sections; there a benign name stands for the other.
         benign = f"[{BENIGN[place]}]("
         got = {
-            name: [line.replace(f"[{text}](", benign) for line in lines]
+            name: [
+                re.sub(
+                    f"^(ZX_QUEUE_[A-Z]+_){re.escape(text)}$",
+                    rf"\g<1>{BENIGN[place]}",
+                    line.replace(f"[{text}](", benign),
+                )
+                for line in lines
+            ]
             for name, lines in got.items()
         }
     assert got == expected

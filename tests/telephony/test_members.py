@@ -52,6 +52,21 @@ def test_member_who_is_added_is_told_once() -> None:
     assert (seen.queue, seen.member) == ("support", Member(interface=SEAT, name="1001"))
 
 
+def test_state_interface_is_told_where_it_is_another_device() -> None:
+    local, hint = "Local/100@from-queue/n", "hint:100@ext-local"
+
+    def named(interface: str, state_interface: str | None) -> str | None:
+        message = a(
+            ami.QueueMemberItem, 1, queue="售后", interface=interface, member_name="王芳",
+            state_interface=state_interface,
+        )  # fmt: skip
+        (seen,) = told(MemberBook(PBX), message)
+        assert isinstance(seen, QueueMemberSeen)
+        return seen.state_interface
+
+    assert [named(local, hint), named(SEAT, SEAT), named(SEAT, None)] == [hint, None, None]
+
+
 def test_pause_is_told_with_its_reason_and_its_end_without() -> None:
     events = told(MemberBook(PBX), added(), pauses(True, "午休"), pauses(False, "午休"))
     assert [

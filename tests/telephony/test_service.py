@@ -550,6 +550,16 @@ async def test_rows_become_facts_and_then_the_position_behind_them(site: Site) -
         assert (await site.fact(FeedAdvanced)).position == second.position
 
 
+async def test_members_are_known_before_the_rows_that_name_them(site: Site) -> None:
+    """On a foreign site a row has a person's name, and the members say whose phone that is."""
+    site.asterisk.members = [("Queue: support", "Name: 王芳", "Location: Local/100@from-queue/n")]
+    queue_log(site, ENTERED)
+    async with site.followed():
+        entered = await site.fact(PassEntered)
+        seen = await site.fact(QueueMemberSeen)
+        assert site.facts.index(seen) < site.facts.index(entered)
+
+
 async def test_bytes_of_both_feeds_are_in_the_recording_where_they_stood(site: Site) -> None:
     path = queue_log(site, ENTERED)
     async with site.followed():
@@ -581,6 +591,30 @@ async def test_queue_log_that_is_not_there_yet_is_waited_for(
         await eventually(lambda: "is not there; waiting for Asterisk to write it" in caplog.text)
         queue_log(site, ENTERED)
         await site.fact(PassEntered)
+
+
+async def test_queue_log_that_is_cut_short_is_a_warning_and_a_gap(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = queue_log(site, ENTERED)
+    async with site.followed():
+        await site.fact(FeedAdvanced)
+        path.write_text(CONNECTED)
+        gap = await site.fact(GapRecorded)
+        await site.fact(PassConnected)
+        assert (gap.began_at, gap.boot_changed) == (site.of(PassEntered)[0].at, False)
+        assert "what was read before is gone from it; rows may be missed" in gap.reason
+    assert "rows may be missed" in caplog.text
+
+
+async def test_piece_of_queue_log_that_is_no_row_is_counted_and_the_next_row_is_read(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue_log(site, f"1795515000|lab-1.1|support|1001|COMPL{ENTERED}")
+    async with site.followed() as service:
+        await site.fact(PassEntered)
+        assert service.rows_set_aside == 1
+    assert "a piece of queue_log is not a row (a torn row)" in caplog.text
 
 
 # --- commands --------------------------------------------------------------------------------------

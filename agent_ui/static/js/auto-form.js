@@ -25,7 +25,10 @@ class AutoForm extends HTMLElement {
     try {
       const response = await post(form.action, data, { key: idempotency_key() });
       if (!response.ok) this.#say((await problem(response)) ?? t("It was not done. Try again."));
-      else this.#say("");
+      else {
+        this.#say("");
+        form.dispatchEvent(new CustomEvent("auto-form:done", { bubbles: true }));
+      }
       setTimeout(() => form.removeAttribute("aria-busy"), response.ok ? FORGET_BUSY : 0);
     } catch {
       form.removeAttribute("aria-busy");

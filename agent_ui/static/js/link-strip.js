@@ -77,9 +77,9 @@ class LinkStrip extends HTMLElement {
       return ["stale", "warn", t("Reconnecting … (attempt %(count)s)", { count: attempts })];
     }
     const pbx = document.getElementById("connection")?.dataset;
-    if (pbx && pbx.link !== "up") {
+    if (pbx?.link && pbx.link !== "up") {
       const time = span(now() - Date.parse(pbx.since));
-      return ["stale", "danger", t("The connection to the PBX is lost since %(time)s: states and counts may be wrong. Calls go on.", { time })];
+      return ["stale", "danger", t("No connection to the PBX for %(time)s: states and counts may be wrong. Calls go on.", { time })];
     }
     if (pbx?.phone === "down") {
       return ["ok", "danger", t("Your phone is not connected: no call can reach you. Check its power and network, or sign in at another one. Notes and customers' files work.")];

@@ -16,3 +16,4 @@ import "./ring-sign.js";
 import "./ring-tone.js";
 import "./ring-unlock.js";
 import "./state-menu.js";
+import "./transfer-panel.js";

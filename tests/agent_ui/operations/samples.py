@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from agent_ui.books.view import Reconciled, Standing
 from agent_ui.operations.metrics import Picture
 from agent_ui.operations.tally import Tally
 from crm_core.commands import LinkStands, RecordsStand
 from crm_core.durations import Durations
 from crm_core.events import GapRecorded, LinkChanged, LinkState
+from crm_core.ids import PbxId
 from crm_core.live_board.board import LiveBoard
 from tests.agent_ui.world import PBX
 
@@ -21,6 +23,7 @@ def a_picture(board: LiveBoard) -> Picture:
         tally=Tally(),
         sockets=(),
         pops=Durations((0.1,)),
+        books=(),
         records=None,
         links={PBX: None},
     )
@@ -35,4 +38,8 @@ def a_full_picture() -> Picture:
         lease_held=True, waiting=0, trouble=None, lost=0, refused=0, commits=Durations((0.1,))
     )
     link = LinkStands(read=5, ignored=4, quarantined=3, mended=2, failures=1)
-    return replace(a_picture(board), tally=tally, records=records, links={PBX: link})
+    books = (
+        Reconciled(pbx=PBX, standing=Standing.EQUAL, until=now, recorded_from=now),
+        Reconciled(pbx=PbxId("other"), standing=Standing.AMI_ONLY),
+    )
+    return replace(a_picture(board), tally=tally, records=records, links={PBX: link}, books=books)

@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from agent_ui.operations import readiness
-from agent_ui.operations.readiness import BACKLOG, Part, Readiness, span
+from agent_ui.operations.readiness import BACKLOG, Part, Readiness, services_of, span
+from crm_core.beats import GONE_SECONDS, Beat, Beats
 from crm_core.bus import MemoryBus
 from crm_core.commands import HowRecords, RecordsStand
 from crm_core.db import engine_of, transaction
 from crm_core.events import LinkState
+from crm_core.ids import PbxId
 from crm_core.live_board.board import LiveBoard
 from crm_core.migrations import revisions
 from tests.agent_ui.world import World
@@ -120,7 +122,7 @@ async def test_a_database_that_cannot_be_opened_is_a_sentence(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "part", "says"),
     [
-        ({"lease_held": False}, "lease", "This process has lost the lease on the database."),
+        ({"lease_held": False}, "lease", "The records have lost the lease on the database."),
         (
             {"trouble": "The disk is full.", "waiting": 7},
             "recorder",
@@ -169,3 +171,25 @@ def test_a_span_is_said_as_people_say_it() -> None:
     assert [span(timedelta(seconds=each)) for each in seconds] == [
         *("0 s", "0 s", "1 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days")
     ]
+
+
+def test_each_service_of_the_split_is_a_part_of_its_own() -> None:
+    now = 0.0
+    beats = Beats(lambda: now)
+    for process, beat in (
+        ("a", Beat(service="crm_core")),
+        ("b", Beat(service="telephony", pbx="east")),
+        ("c", Beat(service="telephony", pbx="east", leads=False)),
+        ("d", Beat(service="agent_ui")),
+    ):
+        beats.heard(process, beat)
+    pbxs = (PbxId("east"), PbxId("west"))
+    assert {part.part: (part.ok, part.says) for part in services_of(beats, pbxs)} == {
+        "service crm_core": (True, "Last heard 0.0 s ago."),
+        "service routing": (False, "No process serves this."),
+        "service telephony east": (True, "Last heard 0.0 s ago. 1 stand by."),
+        "service telephony west": (False, "No process serves this."),
+        "service agent_ui": (True, "1 serve pages."),
+    }
+    now = GONE_SECONDS
+    assert not any(part.ok for part in services_of(beats, pbxs))

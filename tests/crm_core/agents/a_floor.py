@@ -16,9 +16,11 @@ from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Direction,
@@ -150,6 +152,18 @@ def answered(
         queue_pass=key(number, queue) if queue else None,
         member=PHONE,
         leg=leg or f"{number}.1",
+    )
+
+
+def held(second: float, number: int = 1, leg: str | None = None) -> CallHeld:
+    return CallHeld(
+        at=at(second), pbx=PBX, call=call(number), member=PHONE, leg=leg or f"{number}.1"
+    )
+
+
+def resumed(second: float, number: int = 1, leg: str | None = None) -> CallResumed:
+    return CallResumed(
+        at=at(second), pbx=PBX, call=call(number), member=PHONE, leg=leg or f"{number}.1"
     )
 
 

@@ -35,10 +35,12 @@ from tests.crm_core.agents.a_floor import (
     call,
     choose,
     ended,
+    held,
     leg_ended,
     offered,
     placed,
     queued,
+    resumed,
     ring_ended,
     seen,
     signed_in,
@@ -58,6 +60,7 @@ class Episode:
     queue: str
     rang: int
     talked: int
+    holds: list[float]
 
 
 episodes = st.builds(
@@ -66,6 +69,7 @@ episodes = st.builds(
     queue=st.sampled_from([queue.name for queue in PLAN.queues]),
     rang=st.integers(1, 20),
     talked=st.integers(1, 60),
+    holds=st.lists(st.sampled_from([0.1, 0.3]), max_size=2, unique=True),
 )
 
 
@@ -94,6 +98,8 @@ def facts_of(episode: Episode, number: int, begin: float) -> list[Event]:
         return [
             *arrives,
             answered(lifted, number, queue),
+            *(held(lifted + hold, number) for hold in episode.holds),
+            *(resumed(lifted + hold + 0.5, number) for hold in episode.holds),
             talk_ended(over, number, queue),
             ended(over, number),
         ]

@@ -23,10 +23,12 @@ from tests.crm_core.agents.a_floor import (
     call,
     choose,
     ended,
+    held,
     leg_ended,
     offered,
     placed,
     queued,
+    resumed,
     ring_ended,
     seen,
     signed_in,
@@ -46,6 +48,7 @@ IN_STATE: dict[AgentState, tuple[Said, ...]] = {
     S.READY: (),
     S.RINGING: ARRIVES,
     S.TALKING: TALKS,
+    S.ON_HOLD: (*TALKS, held(10)),
     S.WRAP_UP: WRITES,
     S.PAUSED: ((1, choose(S.PAUSED, "break")),),
     S.MISSED: (*ARRIVES, ring_ended(18, R.NO_ANSWER)),
@@ -91,6 +94,13 @@ TABLE: dict[AgentState, dict[str, AgentState]] = {
         "signs out": S.OFFLINE,
     },
     S.TALKING: {
+        "the conversation ends": S.WRAP_UP,
+        "the call ends": S.WRAP_UP,
+        "signs out": S.OFFLINE,
+    },
+    S.ON_HOLD: {
+        "answered": S.TALKING,
+        "dials": S.TALKING,
         "the conversation ends": S.WRAP_UP,
         "the call ends": S.WRAP_UP,
         "signs out": S.OFFLINE,
@@ -148,6 +158,37 @@ def test_pause_is_told_before_the_state_so_that_nothing_delays_it() -> None:
     floor = a_floor(*ARRIVES)
     told = floor.machine.feed(answered(5))
     assert [type(one).__name__ for one in told] == ["PauseMember", "AgentStateChanged"]
+
+
+def test_hold_is_a_state_of_its_own_and_the_pause_of_a_talk() -> None:
+    floor = a_floor(*TALKS, held(10), held(10), resumed(14), held(16), talk_ended(20), ended(20))
+    assert floor.states == [
+        S.READY,
+        S.RINGING,
+        S.TALKING,
+        S.ON_HOLD,
+        S.TALKING,
+        S.ON_HOLD,
+        S.WRAP_UP,
+    ]
+    assert [(one.state, one.at) for one in floor.changes][3:6] == [
+        (S.ON_HOLD, at(10)),
+        (S.TALKING, at(14)),
+        (S.ON_HOLD, at(16)),
+    ]
+    assert floor.pauses == ["zx:talking", "zx:wrap_up"]
+
+
+def test_who_holds_one_call_and_talks_in_another_talks() -> None:
+    floor = a_floor(*TALKS, held(10), answered(12, number=2, queue="support"))
+    assert floor.states[-1] is S.TALKING
+    floor.hear(talk_ended(15, number=2, queue="support"))
+    assert floor.states[-2:] == [S.TALKING, S.ON_HOLD]
+
+
+def test_a_pause_chosen_on_hold_follows_the_wrap_up() -> None:
+    floor = a_floor(*TALKS, held(10), (12, choose(S.PAUSED, "meal")), talk_ended(20), tick(51))
+    assert floor.states[-2:] == [S.WRAP_UP, S.PAUSED]
 
 
 def test_queue_without_wrap_up_goes_back_to_ready_at_once() -> None:

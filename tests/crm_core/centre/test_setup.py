@@ -107,6 +107,18 @@ people: [{name: li, roles: [agent], queues: [q], password: long enough}]
 """
 
 
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [("售后-1", True), ("é_2", True), ("a" * 79, True), ("售" * 26, True)]
+    + [(bad, False) for bad in ("_", "-x", "售 后", "售，后", "a;b", "a" * 80, "售" * 27, "a.b")],
+)
+def test_a_queue_has_letters_of_any_script_as_many_as_asterisk_keeps(
+    name: str, taken: bool
+) -> None:
+    file = read_setup(f"queues: [{{name: '{name}'}}]")
+    assert (file.mistakes == []) is taken
+
+
 async def test_only_what_is_named_changes(engine: AsyncEngine) -> None:
     await load(engine, SMALL)
     report = await load(engine, "queues: [{name: q, wrap_up_seconds: 5}]")

@@ -29,9 +29,12 @@ queues:
   - {name: both, title: 一, pbx: main, project: "null"}
   - {name: both, title: 二, pbx: second, project: "null", max_callers: 5, announce_position: true}
   - {name: only, title: "0755", pbx: second, project: "- a: b # c"}
+recording:
+  - {direction: internal, recording: always, pbx: second}
 hotlines:
   - {number: "+8621600", name: x, greeting: "第一行：您好\\n第二行", queue: both}
   - {number: "0755", name: "8001", project: "- a: b # c", pbx: second}
+  - {number: "0756", name: "x", queue: both, priorities: {"no": 3, A: 1000, "1": 0}, last_agent_days: 365}
 teams:
   - {name: "007", project: "null"}
 seats:

@@ -17,10 +17,12 @@ from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallLeftQueue,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Direction,
@@ -35,6 +37,10 @@ from crm_core.events import (
     QueueMemberGone,
     QueueMemberSeen,
     StateSource,
+    TransferBegan,
+    TransferEnded,
+    TransferKind,
+    TransferResult,
 )
 from crm_core.ids import BootId, PbxId, QueuePassKey, UserId, call_id
 from crm_core.live_board.board import LiveBoard
@@ -284,6 +290,47 @@ def test_members_are_kept_by_interface() -> None:
     assert [m.member for m in board.queues[PBX, "sales"].members] == [WANG]
 
 
+HELD = CallHeld(at=at(6), pbx=PBX, call=CALL, member=WANG, leg="1.2")
+RESUMED = CallResumed(at=at(7), pbx=PBX, call=CALL, member=WANG, leg="1.2")
+BEGAN = TransferBegan(
+    at=at(8), pbx=PBX, call=CALL, nth=1, kind=TransferKind.ATTENDED, member=WANG, to="8001"
+)
+RETURNED = TransferEnded(
+    at=at(9), pbx=PBX, call=CALL, nth=1, to_member=None, result=TransferResult.RETURNED
+)
+
+
+def test_who_is_held_and_who_is_consulted_is_of_one_phone() -> None:
+    board = a_board(started(), queued(), offered(WANG, 1), replace(answered(WANG), leg="1.2"))
+    board.feed(HELD)
+    talk = board.calls[CALL].talk_of(WANG.interface)
+    assert talk is not None
+    assert talk.held_since == at(6)
+    board.feed(replace(RESUMED, leg="9.9"))  # another leg's
+    assert board.calls[CALL].talks == (talk,)
+    board.feed(BEGAN)
+    board.feed(replace(offered(LI, 2), at=at(8.5)))
+    live = board.calls[CALL]
+    asked = live.consultation_of(WANG.interface)
+    assert asked is not None
+    assert asked.to == "8001"
+    assert live.consultation_of(LI.interface) is None
+    assert live.handed_over_to(LI.interface) == asked
+    assert live.handed_over_to(WANG.interface) is None
+    board.feed(BEGAN)  # told again
+    board.feed(RETURNED)
+    live = board.calls[CALL]
+    assert live.consultation_of(WANG.interface) is None
+    assert live.handed_over_to(LI.interface) is None
+    board.feed(RESUMED)
+    assert [one.held_since for one in board.calls[CALL].talks] == [None]
+
+
+def test_a_ring_before_the_transfer_is_not_because_of_it() -> None:
+    board = a_board(started(), queued(), offered(LI, 1), BEGAN)
+    assert board.calls[CALL].handed_over_to(LI.interface) is None
+
+
 WHOLE_CALL: list[Event] = [
     started(),
     queued(),
@@ -292,6 +339,10 @@ WHOLE_CALL: list[Event] = [
     answered(WANG),
     offer_ended(LI, 1, AttemptResult.ELSEWHERE),
     offer_ended(WANG, 2, AttemptResult.ANSWERED),
+    HELD,
+    RESUMED,
+    BEGAN,
+    RETURNED,
     conversation_ended(WANG),
     ended(),
 ]

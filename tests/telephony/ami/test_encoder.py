@@ -172,12 +172,14 @@ def writes_to_a_socket(source: str) -> list[int]:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in {"write", "writelines", "send", "sendall", "sendto"}
-        and ast.unparse(node.func.value) not in {"self._file", "file", "dialplan"}  # files
+        and ast.unparse(node.func.value) not in {"self._file", "file", "dialplan", "sys.stderr"}
     ]
 
 
 def test_nothing_else_in_telephony_writes_to_a_connection() -> None:
-    allowed = {"telephony/ami/encoder.py", "telephony/ami/link.py"}
+    # FastAGI is another wire: its one writer quotes (`agi.server.quoted`)
+    allowed = {"telephony/ami/encoder.py", "telephony/ami/link.py", "telephony/agi/server.py"}
+    allowed |= {"telephony/queue_log/importing.py"}  # writes to the database
     found = {
         str(file.relative_to(ROOT)): writes_to_a_socket(file.read_text("utf-8"))
         for file in (ROOT / "telephony").rglob("*.py")
@@ -185,6 +187,7 @@ def test_nothing_else_in_telephony_writes_to_a_connection() -> None:
         if "demo_pbx" not in file.parts
     }
     assert {name for name, lines in found.items() if lines} <= allowed
+    assert len(found["telephony/agi/server.py"]) == 1
     # link.py only calls encoder.send
     link = (ROOT / "telephony/ami/link.py").read_text("utf-8")
     lines = [link.splitlines()[number - 1].strip() for number in found["telephony/ami/link.py"]]

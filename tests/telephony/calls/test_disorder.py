@@ -7,21 +7,29 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_core.call_log.joining import whole
+from crm_core.call_log.records import CallRecord
 from crm_core.call_log.timeline import record
 from crm_core.events import (
     CallAnswered,
     CallEnded,
     CallEvent,
+    CallHeld,
     CallLeftQueue,
     CallOffered,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Event,
     LegEnded,
     LegStarted,
     OfferEnded,
+    TimelineEvent,
+    TransferBegan,
+    TransferEnded,
 )
+from crm_core.ids import CallId
 from telephony.ami import messages as ami
 from telephony.calls.tracker import CallTracker
 from telephony.service import OUR_CONTEXTS
@@ -85,7 +93,7 @@ def facts(messages: list[ami.AmiMessage]) -> list[Event]:
     return [event for message in messages for event in tracker.feed(message)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(disturbed())
 def test_a_disturbed_history_is_still_a_sane_one(messages: list[ami.AmiMessage]) -> None:
     told = facts(messages)
@@ -101,7 +109,11 @@ def test_a_disturbed_history_is_still_a_sane_one(messages: list[ami.AmiMessage])
         assert_rings_end_once(of_call)
         assert_passes_end_once(of_call)
         assert_legs_end_once(of_call)
-        record(of_call)  # type: ignore[arg-type]
+        assert_holds_alternate(of_call)
+        assert_transfers_end_once(of_call)
+    of_calls = by_call(told)
+    for whole_call in whole(of_calls).values():
+        assert_seconds_are_sane(record(whole_call))
 
 
 def assert_rings_end_once(of_call: list[CallEvent]) -> None:
@@ -147,6 +159,52 @@ def assert_legs_end_once(of_call: list[CallEvent]) -> None:
     assert len(started) == len(set(started))
     assert len(gone) == len(set(gone))
     assert set(gone) <= set(started)
+
+
+def assert_holds_alternate(of_call: list[CallEvent]) -> None:
+    held: set[str] = set()
+    for event in of_call:
+        if isinstance(event, CallHeld):
+            assert event.leg not in held
+            held.add(event.leg)
+        elif isinstance(event, CallResumed):
+            held.remove(event.leg)
+        elif isinstance(event, LegEnded):
+            held.discard(event.unique_id)
+
+
+def assert_transfers_end_once(of_call: list[CallEvent]) -> None:
+    under_way: int | None = None
+    begun = 0
+    for event in of_call:
+        if isinstance(event, TransferBegan):
+            assert under_way is None  # nobody is sent to two places at once
+            begun += 1
+            under_way = event.nth
+            assert under_way == begun
+        elif isinstance(event, TransferEnded):
+            assert event.nth == under_way
+            under_way = None
+    if isinstance(of_call[-1], CallEnded) and of_call[-1].seen:
+        assert under_way is None
+
+
+def by_call(told: list[Event]) -> dict[CallId, list[TimelineEvent]]:
+    found: dict[CallId, list[TimelineEvent]] = {}
+    for event in told:
+        if isinstance(event, CallEvent):
+            found.setdefault(event.call, []).append(event)  # type: ignore[arg-type]
+    return found
+
+
+def assert_seconds_are_sane(call: CallRecord) -> None:
+    """No leg rings, talks and holds longer than it lives (a second for each figure's rounding)."""
+    for one in call.legs:
+        known = [one.ring_seconds or 0, one.talk_seconds or 0, one.hold_seconds or 0]
+        assert min(known) >= 0
+        if one.ended_at is not None and one.ended_at >= one.started_at:
+            life = (one.ended_at - one.started_at).total_seconds()
+            assert sum(known) <= life + len(known)
 
 
 @settings(max_examples=200, deadline=None)

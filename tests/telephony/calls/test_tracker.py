@@ -6,23 +6,32 @@ from typing import Any
 
 import pytest
 
+from crm_core.call_log.facts import Facts
+from crm_core.commands import OpenCall
 from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
+    CallJoined,
     CallLeftQueue,
     CallOffered,
     CallPlaced,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     Direction,
     EndedBy,
+    Event,
     LegEnded,
     LegParty,
     LegStarted,
     Member,
     OfferEnded,
+    TransferBegan,
+    TransferEnded,
+    TransferResult,
 )
 from crm_core.ids import call_id
 from telephony.ami import messages as ami
@@ -401,6 +410,9 @@ def test_a_channel_that_joins_an_older_call_talks_in_that_call() -> None:
         a(ami.Newchannel, 30, channel="PJSIP/8002-00000005", context="zuoxi-seats", exten="8003",
           unique_id="5.0", linked_id="5.0"),
         leg(30.1, "5.1", "8003", "5.0"),
+        a(ami.DialBegin, 30.2, channel="PJSIP/8002-00000005", unique_id="5.0", linked_id="5.0",
+          dest_channel="PJSIP/8003-00000001", dest_unique_id="5.1", dest_context="zuoxi-seats"),
+        dial_end(33, "5.1", "ANSWER", "5.0"),
     ]  # fmt: skip
     tracker = a_tracker()
     events = told(
@@ -417,12 +429,14 @@ def test_a_channel_that_joins_an_older_call_talks_in_that_call() -> None:
     )  # fmt: skip
 
     answers = of(events, CallAnswered)
-    assert [(e.member.interface, e.queue_pass is None) for e in answers] == [
-        ("PJSIP/8002", False),
-        ("PJSIP/8003", True),
+    caller, own = call_id(PBX, BOOT, CALLER), call_id(PBX, BOOT, "5.0")
+    assert [(e.member.interface, e.call, e.other) for e in answers] == [
+        ("PJSIP/8002", caller, CALLER),
+        ("PJSIP/8003", own, "5.0"),
+        ("PJSIP/8003", caller, CALLER),
     ]
-    assert {e.call for e in answers} == {call_id(PBX, BOOT, CALLER)}
-    assert len(of(events, CallEnded)) == 2
+    assert [(e.call, e.other) for e in of(events, CallJoined)] == [(caller, own)]
+    assert [e.call for e in of(events, CallEnded)] == [own, caller]
     assert tracker.live_calls() == ()
 
 
@@ -464,3 +478,95 @@ def test_two_thousand_calls_leave_nothing_behind() -> None:
     assert book._by_channel == {}
     assert len(tracker._settling) == 0
     assert len(book._ended) <= 20_000
+
+
+# --- calls that move, over a restart of ours --------------------------------------------------------
+
+
+def held_and_sent() -> list[ami.AmiMessage]:
+    """1002 holds the caller, talks on, and sends him to 8003, where it rings."""
+    return [
+        *an_answered_call()[:-3],
+        a(ami.Hold, 22, unique_id="lab-1.2", linked_id=CALLER),
+        a(ami.Unhold, 25, unique_id="lab-1.2", linked_id=CALLER),
+        a(ami.BlindTransfer, 30, result="Success", transferer_unique_id="lab-1.2",
+          transferee_unique_id=CALLER, context="zuoxi-seats", extension="8003"),
+        of_agent(ami.AgentComplete, 30, "lab-1.2", "8002", reason="transfer"),
+        hangup(30.1, "lab-1.2"),
+        leg(30.2, "lab-1.3", "8003"),
+        a(ami.DialBegin, 30.3, channel="PJSIP/trunk-00000000", unique_id=CALLER, linked_id=CALLER,
+          dest_channel="PJSIP/8003-00000001", dest_unique_id="lab-1.3", dest_context="zuoxi-seats"),
+        dial_end(33, "lab-1.3", "ANSWER"),
+        hangup(60, CALLER),
+        hangup(60, "lab-1.3"),
+    ]  # fmt: skip
+
+
+def as_open(events: list[Event]) -> OpenCall:
+    """The call as the records have it after these facts."""
+    facts = Facts(events)  # type: ignore[arg-type]
+    passes = tuple(dict.fromkeys(each.queue_pass for each in facts.of(CallQueued)))
+    over = {each.queue_pass for each in facts.of(ConversationEnded)}
+    gone = {each.unique_id for each in facts.of(LegEnded)}
+    rung = {each.attempt for each in facts.of(OfferEnded)}
+    answered = {each.leg for each in facts.of(CallAnswered)}
+    talked = {each.leg for each in facts.of(ConversationEnded)}
+    return OpenCall(
+        call=facts.all[0].call,
+        boot=BOOT,
+        direction=Direction.INBOUND,
+        last_seen_at=facts.all[-1].at,
+        channels=tuple((each.unique_id, each.linked_id) for each in facts.of(LegStarted)),
+        passes=passes,
+        open_passes=tuple(each for each in passes if each not in over),
+        attempts=max(each.attempt for each in facts.of(CallOffered)),
+        legs=tuple(each for each in facts.of(LegStarted) if each.unique_id not in gone),
+        rings=tuple(
+            each
+            for each in facts.of(CallOffered)
+            if each.attempt not in rung and each.leg not in answered
+        ),
+        talks=tuple(each for each in facts.of(CallAnswered) if each.leg not in talked),
+        facts=tuple(facts.all),
+    )
+
+
+@pytest.mark.parametrize("after", range(14, 22))
+def test_a_restart_of_ours_neither_forgets_nor_doubles_a_hold_or_a_transfer(after: int) -> None:
+    messages = held_and_sent()
+    whole_story = told(a_tracker(), *messages)
+    before = told(a_tracker(), *messages[:after])
+    rest = told(a_tracker(open_calls=[as_open(before)]), *messages[after:])
+
+    for kind in (CallHeld, CallResumed, TransferBegan, TransferEnded, CallAnswered):
+        assert of([*before, *rest], kind) == of(whole_story, kind), kind
+    (ended,) = of(whole_story, TransferEnded)
+    assert (ended.nth, ended.result) == (1, TransferResult.SUCCEEDED)
+
+
+def test_a_customer_s_own_hold_and_an_unhold_without_a_hold_tell_nothing() -> None:
+    tracker = a_tracker()
+    events = told(
+        tracker,
+        *an_answered_call()[:-3],
+        a(ami.Hold, 22, unique_id=CALLER, linked_id=CALLER),
+        a(ami.Unhold, 23, unique_id=CALLER, linked_id=CALLER),
+        a(ami.Unhold, 24, unique_id="lab-1.2", linked_id=CALLER),
+        a(ami.Hold, 25, unique_id="lab-9.9", linked_id="lab-9.9"),
+    )
+
+    assert (of(events, CallHeld), of(events, CallResumed)) == ([], [])
+
+
+@pytest.mark.parametrize("result", ["Fail", "Invalid", "Not Permitted"])
+def test_a_transfer_that_asterisk_does_not_do_has_failed_and_they_talk_on(result: str) -> None:
+    events = told(
+        a_tracker(),
+        *an_answered_call()[:-3],
+        a(ami.BlindTransfer, 30, result=result, transferer_unique_id="lab-1.2",
+          transferee_unique_id=CALLER, extension="9999"),
+    )  # fmt: skip
+
+    (ended,) = of(events, TransferEnded)
+    assert (ended.at, ended.result, ended.to_member) == (at(30), TransferResult.FAILED, None)
+    assert of(events, ConversationEnded) == []

@@ -21,7 +21,7 @@ from tests.lab import sipp
 from tests.lab.asterisk import Laboratory, a_plan
 from tests.lab.folder import Ports
 from tests.lab.scenarios import CallerBehaviour, PhoneBehaviour
-from tests.lab.stories import HOTLINES, Story
+from tests.lab.story import HOTLINES, Story
 from tests.telephony.demo_pbx.client import Pbx
 
 WANG = "13800138000"

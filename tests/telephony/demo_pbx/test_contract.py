@@ -249,7 +249,7 @@ def channel(kind: str, *, state: str, who: str, bridge: str = "") -> str:
     number, name = ("8001", "<unknown>") if seat else ("13800138000", "Wang")
     other, other_name = ("13800138000", "Wang") if seat else ("8001", "<unknown>")
     context = "zuoxi-seats" if seat else "zuoxi-queue"
-    application, data = ("AppQueue", "(Outgoing Line)") if seat else ("Queue", "support,t,,,300")
+    application, data = ("AppQueue", "(Outgoing Line)") if seat else ("Queue", "support,tc,,,300")
     place = (
         f"Channel: *, ChannelState: {state.split()[0]}, ChannelStateDesc: {state.split()[1]}, "
         f"CallerIDNum: {number}, CallerIDName: {name}, ConnectedLineNum: {other}, "

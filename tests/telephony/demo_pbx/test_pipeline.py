@@ -20,12 +20,17 @@ from crm_core.commands import (
     FeedPosition,
     FeedState,
     HangUp,
+    HoldCall,
     KnownBoots,
     LiftPhone,
     OpenCalls,
     PauseMember,
     PutDownPhone,
     RemoveMember,
+    ResumeCall,
+    Target,
+    TargetKind,
+    TransferCall,
 )
 from crm_core.events import (
     AgentSignedIn,
@@ -33,9 +38,11 @@ from crm_core.events import (
     AttemptResult,
     CallAnswered,
     CallEnded,
+    CallHeld,
     CallLeftQueue,
     CallOffered,
     CallQueued,
+    CallResumed,
     CallStarted,
     ConversationEnded,
     EndedBy,
@@ -50,6 +57,7 @@ from crm_core.events import (
 )
 from crm_core.ids import UserId
 from telephony.commands import Commands
+from telephony.demo_pbx.answers import NOT_PLAYED
 from telephony.demo_pbx.callers import REPEATER, SERVICE, VIP, Pace
 from telephony.demo_pbx.demo import DEMO, DemoPbx
 from telephony.service import TelephonyService
@@ -313,6 +321,24 @@ async def test_hanging_up_the_agents_own_side_is_told_as_the_agents_by_both_feed
         assert await centre.does(HangUp(pbx=DEMO, call=talk.call, leg=talk.leg)) == Done()
         assert (await centre.fact(ConversationEnded)).ended_by is EndedBy.AGENT
         assert (await centre.fact(PassClosed)).ended_by is EndedBy.AGENT
+
+
+async def test_a_call_is_held_and_taken_back_as_on_a_real_asterisk(tmp_path: Path) -> None:
+    async with a_centre(tmp_path) as centre:
+        await centre.signs_in(LIMIN, "1021")
+        await centre.fact(CallOffered)
+        await centre.does(LiftPhone(pbx=DEMO, interface=LIMIN))
+        talk = await centre.fact(CallAnswered)
+        assert talk.leg is not None
+        own = HoldCall(pbx=DEMO, call=talk.call, leg=talk.leg)
+        assert await centre.does(own) == await centre.does(own) == Done()
+        assert (await centre.fact(CallHeld)).leg == talk.leg
+        assert await centre.does(ResumeCall(pbx=DEMO, call=talk.call, leg=talk.leg)) == Done()
+        assert (await centre.fact(CallResumed)).leg == talk.leg
+        assert len(centre.of(CallHeld)) == 1
+        to = Target(kind=TargetKind.QUEUE, exten=QUEUE)
+        refused = await centre.does(TransferCall(pbx=DEMO, call=talk.call, leg=talk.leg, to=to))
+        assert refused == Done(refused=NOT_PLAYED)
 
 
 async def test_a_paused_member_is_not_rung(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from telephony.demo_pbx import recording
 from telephony.demo_pbx.parts import SOURCES, TRACES
 from telephony.demo_pbx.recording import Headers, value
-from tests.lab.stories import STORIES, Story
+from tests.lab.stories import STORIES
+from tests.lab.story import Story
 from tests.telephony.demo_pbx.client import Session
 from tests.telephony.demo_pbx.conftest import Stage, a_stage
 

@@ -12,6 +12,7 @@ from crm_core.events import (
     EndedBy,
     Event,
     Member,
+    MemberTold,
     Outcome,
     PassClosed,
     PassConnected,
@@ -359,9 +360,8 @@ def test_a_channel_that_ami_counts_to_an_older_call_keeps_that_call() -> None:
 
 def test_rows_that_are_not_about_a_pass_tell_nothing() -> None:
     rows = (
-        "1|MANAGER|support|1001|ADDMEMBER|",
-        "2|NONE|NONE|1001|PAUSEALL|",
-        "3|u.4|support|NONE|ZX_DIALLED|8001",
+        "2|NONE|NONE|PJSIP/8001|PAUSEALL|",
+        "3|NONE|NONE|NONE|CONFIGRELOAD|",
     )
 
     assert told(a_fold(), *rows) == []
@@ -382,3 +382,42 @@ def test_the_memory_of_closed_passes_is_bounded() -> None:
     again = told(fold, "10|open|support|NONE|ENTERQUEUE||1|1")[0]
     assert isinstance(again, PassEntered)
     assert again.queue_pass.ordinal == 2
+
+
+def test_rows_about_members_are_told_by_name() -> None:
+    rows = (
+        "1|MANAGER|support|1001|ADDMEMBER|",
+        "2|NONE|support|1001|PAUSE|lunch",
+        "2|NONE|NONE|PJSIP/8001|PAUSEALL|",
+        "3|NONE|support|1001|UNPAUSE|",
+        "4|CLI|support|1001|REMOVEMEMBER|",
+    )
+
+    events = told(a_fold(), *rows)
+
+    assert [
+        (each.queue, each.name, each.change.value, each.reason)
+        for each in events
+        if isinstance(each, MemberTold)
+    ] == [
+        ("support", "1001", "added", None),
+        ("support", "1001", "paused", "lunch"),
+        ("support", "1001", "unpaused", None),
+        ("support", "1001", "removed", None),
+    ]
+    assert len(events) == 4
+
+
+def test_our_own_pauses_are_nothing_that_queue_log_has_to_tell() -> None:
+    fold = a_fold()
+
+    events = told(
+        fold,
+        "1|NONE|support|1001|PAUSE|zx:on_call",
+        "2|NONE|support|1001|PAUSE|zx:wrap_up",
+        "3|NONE|support|1001|UNPAUSE|",
+        "4|NONE|support|1001|PAUSE|",
+        "5|NONE|support|1001|UNPAUSE|",
+    )
+
+    assert [each.at for each in events] == [moment(4), moment(5)]

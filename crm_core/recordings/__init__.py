@@ -1,0 +1,1 @@
+"""Recordings of calls: which files there are, whose they are, how long they are kept."""

@@ -1,0 +1,1 @@
+"""Who takes an incoming call: what is decided at the door, before the queue. Pure."""

@@ -169,8 +169,9 @@ class Snapshot:
                 continue
             (held.former_known if former else held.known).append(message)
             if isinstance(message, MOVES_ON):
-                self._newer[message.unique_id] = place
                 self._newer[getattr(message, "dest_unique_id", None)] = place
+                if not _ends_a_ring(message):
+                    self._newer[message.unique_id] = place
                 if isinstance(message, ami.Hangup):
                     self._hung_up[message.unique_id] = place
         return held
@@ -182,6 +183,13 @@ class Snapshot:
     def is_gone(self, seen: Seen) -> bool:
         """Whether its Hangup came after its items."""
         return self._hung_up.get(seen.unique_id, -1) >= seen.place
+
+
+def _ends_a_ring(message: ami.AmiMessage) -> bool:
+    """A phone rings no longer, and the caller is where he was: he waits on, or another phone rings."""
+    if isinstance(message, ami.DialEnd):
+        return message.dial_status != "ANSWER"
+    return isinstance(message, ami.AgentRingNoAnswer | ami.AgentDump)
 
 
 def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:

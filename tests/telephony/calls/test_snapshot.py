@@ -195,6 +195,27 @@ def test_a_caller_who_left_the_queue_in_the_dark_has_left_it() -> None:
     assert of(events, CallEnded) == []
 
 
+def test_a_ring_that_ends_during_the_snapshot_does_not_hide_who_waits() -> None:
+    """The caller entered in the dark; what the phone's end says of the caller moves nobody."""
+    tracker = a_tracker()
+    told(tracker, rings_in(0))
+
+    events = told(
+        tracker,
+        LOST,
+        began(100),
+        lives(100, CALLER),
+        agents(100, "lab-1.1", channel_state_desc="Ringing"),
+        entry(100),
+        of_agent(ami.AgentRingNoAnswer, 100.1, "lab-1.1"),
+        hangup(100.1, "lab-1.1"),
+        ended(100.2),
+    )
+
+    assert len(of(events, CallQueued)) == 1
+    assert of(events, CallLeftQueue) == []
+
+
 def test_one_leg_gone_in_the_dark_does_not_end_the_call() -> None:
     tracker = a_tracker()
     told(tracker, rings_in(0), joins(1), leg(2, "lab-1.1"), of_agent(ami.AgentCalled, 3, "lab-1.1"))

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -101,18 +102,18 @@ async def lead(
             try:
                 await _stand_by(known, service, pbx, lease)
                 bus = RedisBus(known.bus_url, RECORDED, whole=service == CRM_CORE)
-
-                def beat() -> Beat:
-                    return Beat(service=service, pbx=pbx or "", leads=lease.held, says=says())  # noqa: B023
-
                 doing = work(bus, engine, lease)
-                async with running(bus, beat):
+                async with running(bus, partial(_heart, service, pbx, lease, says)):
                     await _until_taken_over(doing, lease)
             finally:
                 await lease.give_back()
             log.warning("another %s has taken over: this one stands by", name)
     finally:
         await engine.dispose()
+
+
+def _heart(service: str, pbx: PbxId | None, lease: Lease, says: Callable[[], str | None]) -> Beat:
+    return Beat(service=service, pbx=pbx or "", leads=lease.held, says=says())
 
 
 async def _stand_by(known: Settings, service: str, pbx: PbxId | None, lease: Lease) -> None:

@@ -163,9 +163,11 @@ class Originate(Action):
     channel_id: str
     context: str
     exten: str
-    caller_id: str
     timeout: int
     """Milliseconds for the phone's answer."""
+    caller_id: str = ""
+    variable: str = ""
+    """NAME=value for its channel: only what somebody listens to."""
     priority: int = 1
     run_async: bool = True
     HEADERS: ClassVar[dict[str, tuple[str, str]]] = {
@@ -173,8 +175,9 @@ class Originate(Action):
         "channel_id": ("ChannelId", "channel_id"),
         "context": ("Context", "context"),
         "exten": ("Exten", "target"),
-        "caller_id": ("CallerID", "digits"),
         "timeout": ("Timeout", "count"),
+        "caller_id": ("CallerID", "digits"),
+        "variable": ("Variable", "spied"),
         "priority": ("Priority", "count"),
         "run_async": ("Async", "claim"),
     }

@@ -52,7 +52,7 @@ RULES: dict[str, Callable[[str], bool]] = {
     "exten": _matching(r"[a-z]"),
     "target": _matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,78}"),
     "target_or_all": _matching(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,78})?"),
-    "channel_id": _matching(r"[A-Za-z0-9]{1,32}-[0-9]{1,12}\.[0-9]{1,6}"),
+    "channel_id": _matching(r"[A-Za-z0-9]{1,32}-[0-9]{1,12}\.[0-9]{1,6}|zx-listen-[0-9a-f]{8,64}"),
     "digits": _matching(r"[0-9]{0,24}"),
     "digit": _matching(r"[0-9A-D*#]"),
     "variable": _matching(r"[A-Z][A-Z_]{0,40}"),
@@ -62,8 +62,7 @@ RULES: dict[str, Callable[[str], bool]] = {
     "file": _matching(r"[a-z0-9_-]{1,40}(/[a-z0-9_-]{1,40})?\.conf"),
     "category": _matching(r"[\w.-]{0,79}"),
     "count": _matching(r"[0-9]{1,6}"),
-    "spied": _matching(r"ZX_LISTEN=[A-Za-z0-9.-]{1,150}"),
-    "listener": _matching(r"zx-listen-[0-9a-f]{8,64}"),
+    "spied": _matching(r"(ZX_LISTEN=[A-Za-z0-9.-]{1,150})?"),
     "claim": _matching(r"true|false"),
     "action_id": _matching(r"[A-Za-z0-9-]{1,64}"),
 }

@@ -28,6 +28,8 @@ from crm_core.ids import CallId, PbxId
 from crm_core.redis_bus.bus import RedisBus
 from crm_core.split import running
 from tests.bench.figures import p50, p99
+from tests.bench.report import say
+from tests.harness import eventually
 from tests.lab.redis import RedisServer
 
 ROUNDS, EVENTS, PER_SECOND, SEED = 5, 1_000, 400.0, 20261124
@@ -60,8 +62,7 @@ async def _tell(url: str) -> None:
         async def ring() -> None:
             bus.publish(a_ring())
 
-        while bus.trouble is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        await eventually(lambda: bus.trouble is None)
         for _ in range(ROUNDS):
             for told in (ring, message):
                 await _at_random(chance, told)
@@ -111,13 +112,13 @@ def main() -> int:
     with RedisServer() as redis:
         rings, bare = uvloop.run(_hear(redis.url))
     if not len(rings) == len(bare) == ROUNDS * EVENTS:
-        print(f"wrong: {len(rings)} rings and {len(bare)} messages came")  # noqa: T201
+        say(f"wrong: {len(rings)} rings and {len(bare)} messages came")
         return 1
     ratios = [
         p50(rings[n * EVENTS : (n + 1) * EVENTS]) / p50(bare[n * EVENTS : (n + 1) * EVENTS])
         for n in range(ROUNDS)
     ]
-    print(  # noqa: T201
+    say(
         f"P19 a pop through Redis: {p50(rings) * 1e6:.0f} µs p50, {p99(rings) * 1e6:.0f} µs p99; one bare "
         f"publish-subscribe: {p50(bare) * 1e6:.0f} µs p50; {median(ratios):.2f} "
         f"({min(ratios):.2f}-{max(ratios):.2f})×, floor ≤ {FLOOR}×"

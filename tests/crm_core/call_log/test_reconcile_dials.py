@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
@@ -70,7 +71,7 @@ async def test_calls_that_only_the_rows_saw_agree(imported: AsyncEngine) -> None
 
 async def test_call_that_ami_saw_agrees_too(imported: AsyncEngine) -> None:
     call = call_id(PBX, BootId(f"b{EPOCH}"), "u.1")
-    told = {"pbx": PBX, "call": call}
+    told: dict[str, Any] = {"pbx": PBX, "call": call}
     writer = CallWriter(HolderBook(), lambda raw: raw)
     async with transaction(imported) as connection:
         await writer.write(
@@ -83,22 +84,22 @@ async def test_call_that_ami_saw_agrees_too(imported: AsyncEngine) -> None:
                     direction=Direction.INTERNAL,
                     caller_number="8002",
                     called_number="8001",
-                    **told,  # type: ignore[arg-type]
+                    **told,
                 ),
                 LegStarted(
                     at=at(10.2),
                     unique_id="u.1",
                     linked_id="u.1",
                     party=LegParty.AGENT,
-                    **told,  # type: ignore[arg-type]
+                    **told,
                 ),
                 CallAnswered(
                     at=at(15.4),
                     queue_pass=None,
                     member=Member(interface="PJSIP/8001"),
-                    **told,  # type: ignore[arg-type]
+                    **told,
                 ),
-                CallEnded(at=at(35.6), cause=16, **told),  # type: ignore[arg-type]
+                CallEnded(at=at(35.6), cause=16, **told),
             ],
         )
 

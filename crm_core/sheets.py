@@ -61,9 +61,12 @@ def _csv(data: bytes) -> Iterator[tuple[str, str]]:
     file = io.BytesIO(data)
     text = data.decode(encoding_of(file)).replace("\0", "")
     delimiter = max(",\t;，", key=text.partition("\n")[0].count)
-    for cells in csv.reader(text.splitlines(), delimiter=delimiter):
-        first, second, *_ = [*cells, "", ""]
-        yield first.strip(), second.strip()
+    try:
+        for cells in csv.reader(text.splitlines(), delimiter=delimiter):
+            first, second, *_ = [*cells, "", ""]
+            yield first.strip(), second.strip()
+    except csv.Error as wrong:
+        raise Invalid(f"no table of names can be read: {wrong}") from None
 
 
 def _xlsx(data: bytes, path: Path) -> Iterator[tuple[str, str]]:
@@ -89,9 +92,15 @@ def _part(packed: zipfile.ZipFile, name: str) -> ElementTree.Element:
         data = file.read(LARGEST_PART + 1)
     if len(data) > LARGEST_PART:
         raise Invalid(f"{name} is too large for a table of names")
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:  # no spreadsheet writes these
+    # Asked of the parser, not of the bytes: they may be in another encoding.
+    return ElementTree.fromstring(data, ElementTree.XMLParser(target=_WithoutDeclarations()))
+
+
+class _WithoutDeclarations(ElementTree.TreeBuilder):
+    """No spreadsheet declares a document type, in which entities are."""
+
+    def doctype(self, name: str, _pubid: str | None, _system: str | None) -> None:
         raise Invalid(f"{name} declares entities")
-    return ElementTree.fromstring(data)
 
 
 def _column(cell: ElementTree.Element, nth: int) -> str:
@@ -106,7 +115,7 @@ def _value(cell: ElementTree.Element, texts: list[str]) -> str:
         return _text(cell)
     value = (cell.findtext(f"{SPREADSHEET}v") or "").strip()
     if kind == "s":
-        at = int(value) if value.isdecimal() else len(texts)
+        at = int(value) if value.isdecimal() and len(value) < 10 else len(texts)
         return texts[at] if at < len(texts) else ""
     whole = WHOLE.fullmatch(value)
     return whole[1] if whole else value

@@ -136,8 +136,16 @@ def _numbers(
 def _talked_since(who: Any) -> ColumnElement[bool]:
     later = Call.__table__.alias("later").c
     talked = and_(later.customer_number == who.customer_number, later.answered_at >= who.last_at)
+    # Whoever is rung back by a click is rung outside any hotline: of which project, nothing says.
+    rung_back = exists().where(
+        later.customer_number == who.customer_number,
+        later.started_at >= who.last_at,
+        later.direction == Direction.OUTBOUND.value,
+        later.answered_at.is_not(None),
+    )
     # Apart, because no index answers "equal, or both null" on PostgreSQL.
     return or_(
+        rung_back,
         exists().where(later.project_id == who.project_id, talked),
         and_(who.project_id.is_(None), exists().where(later.project_id.is_(None), talked)),
     )

@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crm_core.access.audit import audit
 from crm_core.call_log.models import Call
 from crm_core.centre.models import Project
-from crm_core.db import reading, transaction
+from crm_core.db import Instant, reading, transaction
 from crm_core.ids import PbxId
 from crm_core.quick_dataclass import dataclass
 from crm_core.recordings.files import RecordingFolder
@@ -44,8 +44,20 @@ class Expired:
     started_at: datetime
 
 
-async def expired(connection: AsyncConnection, now: datetime) -> tuple[Expired, ...]:
-    """What is too old, the oldest first, at most `AT_ONCE`."""
+async def expired(
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    pbxs: Collection[PbxId] | None = None,
+    after: Expired | None = None,
+) -> tuple[Expired, ...]:
+    """What is too old, the oldest first, at most `AT_ONCE`: of these PBXs (None: of all), `after` one."""
+    where: list[ColumnElement[bool]] = []
+    if pbxs is not None:
+        where.append(Recording.pbx.in_(sorted(pbxs)))
+    if after is not None:
+        place = tuple_(Recording.started_at, Recording.recording_id)
+        where.append(place > tuple_(literal(after.started_at, Instant), after.recording_id))
     projects = (await connection.execute(select(Project))).all()
     default = next((project.id for project in projects if project.is_default), None)
     found: list[Expired] = []
@@ -60,8 +72,9 @@ async def expired(connection: AsyncConnection, now: datetime) -> tuple[Expired, 
                 owner == project.id,
                 Recording.state.in_((RecordingState.COMPLETE, RecordingState.MISSING)),
                 Recording.started_at < now - timedelta(days=project.keep_recordings_days),
+                *where,
             )
-            .order_by(Recording.started_at)
+            .order_by(Recording.started_at, Recording.recording_id)
             .limit(AT_ONCE)
         )
         found += [
@@ -74,25 +87,27 @@ async def expired(connection: AsyncConnection, now: datetime) -> tuple[Expired, 
             )
             for row in rows
         ]
-    return tuple(sorted(found, key=lambda one: one.started_at)[:AT_ONCE])
+    return tuple(sorted(found, key=lambda one: (one.started_at, one.recording_id))[:AT_ONCE])
 
 
 async def expire(
     engine: AsyncEngine, folders: Mapping[PbxId, RecordingFolder], now: datetime
 ) -> int:
-    """Delete what is too old; how many. A file that cannot be deleted is said and tried next time."""
+    """Delete what is too old; how many. A file that cannot be deleted is said and tried next time, and
+    holds up none behind it; those of a PBX without a folder here stay."""
     await _say_what_is_next(engine, now)
-    gone = 0
+    gone, last = 0, None
     while True:
         async with reading(engine) as connection:
-            due = await expired(connection, now)
-        deleted = [one for one in due if await _is_deleted(folders.get(one.pbx), one)]
+            due = await expired(connection, now, pbxs=folders, after=last)
+        deleted = [one for one in due if await _is_deleted(folders[one.pbx], one)]
         if deleted:
             async with transaction(engine) as connection:
                 await _write(connection, deleted, now)
             gone += len(deleted)
-        if len(due) < AT_ONCE or not deleted:
+        if len(due) < AT_ONCE:
             return gone
+        last = due[-1]
 
 
 async def _say_what_is_next(engine: AsyncEngine, now: datetime) -> None:
@@ -105,10 +120,7 @@ async def _say_what_is_next(engine: AsyncEngine, now: datetime) -> None:
         log.info("%d recordings of %s will be deleted within a day", count, project)
 
 
-async def _is_deleted(folder: RecordingFolder | None, one: Expired) -> bool:
-    if folder is None:
-        log.warning("%s: %s is too old, but its folder is not known here", one.pbx, one.file)
-        return False
+async def _is_deleted(folder: RecordingFolder, one: Expired) -> bool:
     try:
         await asyncio.to_thread(folder.delete, one.file)
     except OSError as wrong:

@@ -61,6 +61,22 @@ def test_table_that_cannot_be_used_is_a_sentence(tmp_path: Path, sheet: str, sen
         pairs_of(xlsx(tmp_path / "members.xlsx", sheet))
 
 
+def test_entities_are_refused_in_every_encoding(tmp_path: Path) -> None:
+    sheet = "<?xml version='1.0' encoding='UTF-16'?><!DOCTYPE x [<!ENTITY a 'b'>]>" + SHEET
+    path = tmp_path / "members.xlsx"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", sheet.encode("utf-16"))
+    with pytest.raises(Invalid, match="declares entities"):
+        pairs_of(path)
+
+
+def test_cell_longer_than_a_table_of_names_has_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "members.csv"
+    path.write_text("name,number\n" + "x" * 200_000 + ",1001\n")
+    with pytest.raises(Invalid, match="no table of names"):
+        pairs_of(path)
+
+
 def test_zip_that_is_torn_or_not_there_is_a_sentence(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "members.xlsx", SHEET)
     path.write_bytes(path.read_bytes()[:-100])

@@ -79,6 +79,21 @@ async def test_a_call_of_ours_that_was_answered_ends_it(engine: AsyncEngine) -> 
     assert await listed(engine) == []
 
 
+async def test_who_was_rung_back_is_reached_whatever_the_project_of_that_call(
+    engine: AsyncEngine,
+) -> None:
+    await a_log(engine)
+    await told(engine, gives_up(1))
+    async with transaction(engine) as connection:
+        rung = {**a_row(1, at(600), ONE, project=1), "direction": Direction.OUTBOUND}
+        await connection.execute(insert(Call).values(**rung))
+    assert await listed(engine) == [(ONE, 1, at(60))], "nobody answered"
+    async with transaction(engine) as connection:
+        rung = {**a_row(2, at(700), ONE, project=1), "direction": Direction.OUTBOUND}
+        await connection.execute(insert(Call).values(**rung, answered_at=at(710)))
+    assert await listed(engine) == []
+
+
 async def test_a_conversation_of_another_project_does_not_end_it(engine: AsyncEngine) -> None:
     await a_log(engine)
     await told(engine, gives_up(1))

@@ -278,3 +278,25 @@ async def test_what_cannot_be_deleted_stays_and_is_tried_again(shelf: Shelf) -> 
     (row,) = await shelf.after(1)
     assert row.state == RecordingState.COMPLETE
     assert await retention.expire(shelf.engine, {PBX: shelf.folder}, shelf.now) == 1
+
+
+async def test_what_cannot_be_deleted_holds_up_nothing_behind_it(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    await projects(shelf)
+    names = [f"nobody-{place}.wav" for place in range(5)]
+    for place, name in enumerate(names):
+        shelf.put(name, at=T0 - timedelta(days=500 - place))
+    await shelf.after(100)
+    await days_begin_to_count(shelf)
+    delete = RecordingFolder.delete
+
+    def refuses(folder: RecordingFolder, file: str) -> None:
+        if file in names[:3]:
+            raise PermissionError(13, "Permission denied")
+        delete(folder, file)
+
+    monkeypatch.setattr(RecordingFolder, "delete", refuses)
+    assert await retention.expire(shelf.engine, {PBX: shelf.folder}, shelf.now) == 2
+    assert [(shelf.root / name).exists() for name in names] == [True] * 3 + [False] * 2

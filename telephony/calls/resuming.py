@@ -33,6 +33,9 @@ def resume(call: Call, known: OpenCall) -> None:
         )
     for ring in known.rings:
         call.rings.resume(ring, _stay(call, ring.queue_pass))
+        if ring.leg and ring.leg not in call.channels:
+            # Its hang-up was told, and how the ring ended was not.
+            call.rings.leg_gone(known.last_seen_at, ring.leg, None)
     for talk in known.talks:
         stay = _stay(call, talk.queue_pass)
         if stay is not None:

@@ -215,6 +215,7 @@ def conclude(snapshot: Snapshot, at: datetime, book: CallBook) -> None:
         if stay.state is PassState.WAITING and not waits:
             call.leaves(at, stay.key.unique_id, stay.key.queue)
     for call in book.calls.values():
+        call.settle(at)  # nothing is blind any more: what was to explain it would have come
         call.announce()
         call.last_seen_at = max(call.last_seen_at, at)
 

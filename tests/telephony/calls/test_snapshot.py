@@ -448,6 +448,16 @@ def test_a_ring_whose_phone_is_gone_after_a_restart_of_ours_has_ended() -> None:
     assert of(events, CallEnded) == []
 
 
+def test_a_ring_of_which_only_the_hang_up_was_told_before_a_restart_has_ended() -> None:
+    caller_only = tuple(leg for leg in LEGS if leg.unique_id == CALLER)
+    tracker = a_tracker(open_calls=[known(legs=caller_only, rings=(THE_RING,))])
+
+    events = told(tracker, began(100), lives(100, CALLER), entry(100), ended(100.1))
+
+    assert [(e.attempt, e.result) for e in of(events, OfferEnded)] == [(3, AttemptResult.NO_ANSWER)]
+    assert of(events, CallLeftQueue) == []
+
+
 def test_a_ring_that_was_answered_while_we_were_away_is_answered_once() -> None:
     tracker = a_tracker(open_calls=[known(legs=LEGS, rings=(THE_RING,))])
 

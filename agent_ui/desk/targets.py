@@ -42,6 +42,11 @@ class TransferTarget:
     """Members of a queue who could take it now."""
 
     @property
+    def takes(self) -> bool:
+        """Somebody is there who could take it now."""
+        return self.state is AgentState.READY or bool(self.ready)
+
+    @property
     def words(self) -> str:
         """What a search finds it by, in small letters."""
         return " ".join((self.name, self.number, self.exten)).lower()

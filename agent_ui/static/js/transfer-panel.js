@@ -67,7 +67,8 @@ class TransferPanel extends HTMLElement {
     }
   }
 
-  /** Show what is found by the words that were typed, and choose the first unless one is chosen. */
+  /** Show what is found by the words that were typed, and choose the first unless one is chosen; before
+   *  anything was typed the first who can take a call, or Enter would send it to somebody who talks. */
   #filter() {
     const words = this.#search.value.trim().toLowerCase().split(/\s+/);
     const template = this.querySelector("template");
@@ -83,7 +84,9 @@ class TransferPanel extends HTMLElement {
       option.hidden = !words.every((word) => option.dataset.words.includes(word));
     }
     this.querySelector(".transfer-none").hidden = this.#options.length > 0;
-    this.#choose(this.#options.find((option) => option.id === this.#chosen) ?? this.#options[0]);
+    const options = this.#options;
+    const first = words[0] ? options[0] : options.find((option) => "takes" in option.dataset);
+    this.#choose(options.find((option) => option.id === this.#chosen) ?? first);
   }
 
   #choose(option) {

@@ -68,6 +68,7 @@ def main() -> None:
                     take_desk,
                     take_states,
                     take_floor,
+                    take_books,
                     take_office,
                     take_mishaps,
                 ):
@@ -121,6 +122,11 @@ def take_desk(desk: Desk, lab: Laboratory) -> None:
             expect(desk.page.locator(".chip-waiting")).to_be_visible()
             desk.page.wait_for_timeout(4_000)  # a stopwatch that has run a little
             take(desk.page, "desk-talking", lambda: expect(desk.bar).to_be_visible())
+            take(desk.page, "desk-transfer", lambda: opens_transfer(desk))
+            desk.page.keyboard.press("Escape")
+            desk.page.keyboard.press("Alt+h")
+            is_in(desk, "on_hold")
+            take(desk.page, "desk-on-hold", lambda: is_in(desk, "on_hold"))
             lab.kill9()
             expect(desk.strip.get_by_role("alert")).to_be_visible()
             take(desk.page, "desk-linklost", lambda: expect(desk.strip).not_to_have_text(""))
@@ -184,6 +190,14 @@ def take_floor(desk: Desk, lab: Laboratory) -> None:
     take(page, "customer")
 
 
+def take_books(desk: Desk, _: Laboratory) -> None:
+    """How well the log is known: who was never reached, when nobody listened."""
+    goes_in(desk, WANGFANG)
+    for path, name in (("calls/gave-up", "gave-up"), ("gaps", "gaps")):
+        desk.page.goto(f"{desk.product.url}/{path}")
+        take(desk.page, name)
+
+
 def take_office(desk: Desk, _: Laboratory) -> None:
     """What an administrator keeps."""
     page = desk.page
@@ -217,6 +231,13 @@ def take_mishaps(desk: Desk, _: Laboratory) -> None:
             page.reload()
             page.screenshot(path=FOLDER / f"error-404-{language}-{theme}.png")
     desk.complaints.clear()  # a browser calls every answer of 404 an error
+
+
+def opens_transfer(desk: Desk) -> None:
+    panel = desk.page.locator("transfer-panel")
+    if not panel.locator("[role=option]").first.is_visible():
+        desk.page.keyboard.press("Alt+t")
+    expect(panel.locator("[role=option]").first).to_be_visible()
 
 
 def is_in(desk: Desk, state: str) -> None:
